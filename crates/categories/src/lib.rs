@@ -1,0 +1,1 @@
+//! The category database: compile lists, look URIs up, say how far an answer holds.

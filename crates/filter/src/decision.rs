@@ -1,0 +1,168 @@
+use std::sync::Arc;
+
+use policy::{Action, BlockResponse, RedirectFacts, RedirectTemplate};
+
+/// What was decided for one request, and why.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// What to do, before the protocol is considered.
+    pub action: Action,
+    /// What the decision was based on.
+    pub source: Source,
+    /// Why the request could not be judged, if it could not.
+    pub undecidable: Option<Undecidable>,
+    /// The list entry or the category that decided, if one did.
+    pub rule: Option<Arc<str>>,
+    /// The categories that were found, in lower case.
+    pub categories: Arc<[Arc<str>]>,
+    /// Where a redirect goes.
+    pub destination: Option<Arc<RedirectTemplate>>,
+    /// What a blocked client gets.
+    pub block_response: BlockResponse,
+    /// The profile that was applied, by name.
+    pub profile: Option<Arc<str>>,
+    /// Whether the categorizer's answer carried a prefix length that was not valid.
+    pub prefix_rejected: bool,
+}
+
+/// What a decision was based on.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Source {
+    /// A port, or TLS, that is not filtered.
+    Unfiltered,
+    /// A bypass address.
+    Bypass,
+    /// The session has no profile.
+    NoProfile,
+    /// An earlier decision.
+    Cache,
+    /// The profile's pass list.
+    PassList,
+    /// The profile's block list.
+    BlockList,
+    /// The profile's redirect list.
+    RedirectList,
+    /// The policy's action for a category.
+    Icap,
+    /// Every action came from the profile's default action.
+    Default,
+    /// The profile's unknown action.
+    Unknown,
+    /// The profile's error action.
+    Error,
+    /// The profile's undecidable action.
+    Undecidable,
+}
+
+/// Why a request cannot be judged; each has its own place in log and metrics.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Undecidable {
+    /// A Client Hello without a server name.
+    NoSni,
+    /// A Client Hello over the limit.
+    HelloTooLong,
+    /// No whole Client Hello, or no first bytes, before the deadline.
+    HelloTooLate,
+    /// A Client Hello that is not one.
+    HelloMalformed,
+    /// A Client Hello with two host names.
+    TwoNames,
+    /// Something else on a TLS port.
+    NotTls,
+    /// Something else on an HTTP port.
+    NotHttp,
+    /// An HTTP/2 preface, until HTTP/2 is filtered.
+    Http2Preface,
+    /// A host without a normal form.
+    InvalidHost,
+    /// A name inside a tunnel that differs from the name in the authority.
+    AuthorityMismatch,
+}
+
+/// The protocol that a decision is enforced on.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Protocol {
+    /// HTTP/1.
+    Http,
+    /// TLS, forwarded untouched.
+    Tls,
+}
+
+/// What the proxy does to the connection (the contract's section 8).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Enforcement {
+    /// Forward.
+    Forward,
+    /// Close without a byte.
+    Discard,
+    /// Reset.
+    Reset,
+    /// 403 with the block page, or the alert `access_denied`.
+    Forbid,
+    /// 302 to [`Decision::location`].
+    Redirect,
+}
+
+impl Decision {
+    /// Returns what to do on a connection of this protocol. On TLS a redirect is a block.
+    #[must_use]
+    pub fn enforcement(&self, protocol: Protocol) -> Enforcement {
+        let action = match protocol {
+            Protocol::Http => self.action,
+            Protocol::Tls => self.action.for_tls(),
+        };
+        match (action, self.block_response) {
+            (Action::Pass, _) => Enforcement::Forward,
+            (Action::Redirect(_), _) => Enforcement::Redirect,
+            (Action::Block, BlockResponse::Discard) => Enforcement::Discard,
+            (Action::Block, BlockResponse::Reset) => Enforcement::Reset,
+            (Action::Block, BlockResponse::Forbidden) => Enforcement::Forbid,
+        }
+    }
+
+    /// Returns where a redirect sends this client, or nothing if the decision is no redirect.
+    #[must_use]
+    pub fn location(&self, facts: RedirectFacts<'_>) -> Option<String> {
+        Some(self.destination.as_ref()?.format(facts))
+    }
+}
+
+impl Source {
+    /// Returns the word for logs, metrics and policy tests.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unfiltered => "unfiltered",
+            Self::Bypass => "bypass",
+            Self::NoProfile => "no_profile",
+            Self::Cache => "cache",
+            Self::PassList => "pass_list",
+            Self::BlockList => "block_list",
+            Self::RedirectList => "redirect_list",
+            Self::Icap => "icap",
+            Self::Default => "default",
+            Self::Unknown => "unknown",
+            Self::Error => "error",
+            Self::Undecidable => "undecidable",
+        }
+    }
+}
+
+impl Undecidable {
+    /// Returns the word for logs and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoSni => "no_sni",
+            Self::HelloTooLong => "hello_too_long",
+            Self::HelloTooLate => "hello_too_late",
+            Self::HelloMalformed => "hello_malformed",
+            Self::TwoNames => "two_names",
+            Self::NotTls => "not_tls",
+            Self::NotHttp => "not_http",
+            Self::Http2Preface => "http2_preface",
+            Self::InvalidHost => "invalid_host",
+            Self::AuthorityMismatch => "authority_mismatch",
+        }
+    }
+}

@@ -1,0 +1,110 @@
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use uri::{NormalUri, Readings};
+
+use crate::{Decision, Undecidable};
+
+/// One request to judge.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The profile of the session, by name. None: the session has none.
+    pub profile: Option<&'a Arc<str>>,
+    /// What is requested.
+    pub target: Target<'a>,
+    /// The address to compare with the bypass addresses: the original destination, or in
+    /// explicit mode an address that was written as the authority.
+    pub destination: Option<IpAddr>,
+}
+
+/// What is requested.
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'a> {
+    /// A URI, in all its readings.
+    Uri(&'a Readings),
+    /// Something that cannot be judged.
+    Undecidable(Undecidable),
+}
+
+/// What the driver does next.
+#[derive(Debug)]
+pub enum Step {
+    /// The request is decided.
+    Decided(Decision),
+    /// The categorizer must be asked.
+    Ask(Question),
+}
+
+/// A question that is out with the categorizer. It remembers all that [`Filter::finish`] needs.
+///
+/// [`Filter::finish`]: crate::Filter::finish
+#[derive(Debug)]
+#[must_use = "a question that is never answered leaves its request undecided"]
+pub struct Question {
+    /// The readings to ask about, each on its own; answers are given in this order.
+    pub(crate) uris: Vec<NormalUri>,
+}
+
+impl Question {
+    /// Returns the URIs to ask about. Answers go back in this order.
+    #[must_use]
+    pub fn uris(&self) -> &[NormalUri] {
+        &self.uris
+    }
+}
+
+/// What the categorizer said about one URI, in time and in sense.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The categories in lower case; none: not categorised.
+    pub categories: Arc<[Arc<str>]>,
+    /// How far the answer holds.
+    pub prefix: Option<SharedPrefix>,
+    /// How long the answer may be kept, if the service said so and is listened to. Zero: not at
+    /// all.
+    pub lifetime: Option<Duration>,
+}
+
+/// The value of X-Attribute-Prefix.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SharedPrefix {
+    /// Characters of the URI as sent, scheme and host included (S4 7.2).
+    Uri(u64),
+    /// Characters of the path (draft-stecher-icap-subid 4.4).
+    Path(u64),
+    /// Not a number.
+    Malformed,
+}
+
+/// Why no usable answer arrived.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum AskError {
+    /// No connection.
+    Connect,
+    /// The deadline passed first.
+    Timeout,
+    /// Not an ICAP answer.
+    Protocol,
+    /// An ICAP status that answers nothing.
+    Status,
+    /// Too many questions are waiting, here or there.
+    Overload,
+    /// The endpoint failed too often of late.
+    BreakerOpen,
+}
+
+impl AskError {
+    /// Returns the word for logs and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Timeout => "timeout",
+            Self::Protocol => "protocol",
+            Self::Status => "status",
+            Self::Overload => "overload",
+            Self::BreakerOpen => "breaker_open",
+        }
+    }
+}

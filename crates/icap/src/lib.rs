@@ -1,0 +1,1 @@
+//! ICAP messages (RFC 3507) as bytes and as values; no sockets.

@@ -1,0 +1,1 @@
+//! The `icap_server:` section of a configuration file, as written.

@@ -1,0 +1,1 @@
+//! The `proxy:` section of a configuration file, as written.

