@@ -1,3 +1,15 @@
-//! What both programs need to be good citizens: drain, signals, telemetry, admin endpoint.
+//! What both programs need to be good citizens: drain, signals, telemetry, errors for people and
+//! the admin endpoint.
+
+mod accept;
+pub mod admin;
 mod drain;
-pub use drain::{Drain, Leftover};
+pub mod exit;
+mod report;
+pub mod signals;
+pub mod telemetry;
+
+pub use accept::{ACCEPT_PAUSE, accept};
+pub use admin::Admin;
+pub use drain::{ABANDON_WAIT, Drain, Leftover};
+pub use report::{describe, report};

@@ -1,0 +1,154 @@
+//! The admin endpoint: `/metrics` for Prometheus, `/ready` and `/live` for whoever starts us.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time;
+use tracing::debug;
+
+use crate::{Drain, accept};
+
+/// Connections served at once; further ones wait in the listener's backlog.
+pub const CONNECTIONS_MAX: usize = 32;
+
+/// How long a request head may take.
+pub const HEADER_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long a connection may take as a whole. It carries one request.
+pub const CONNECTION_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Bytes of a request head. Hyper's smallest limit.
+pub const HEAD_LEN_MAX: usize = 8 * 1024;
+
+const OPEN_METRICS: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+/// What the endpoint shows. Each function runs anew for every request and must not wait.
+#[derive(Clone)]
+pub struct Pages {
+    /// Returns the metrics as OpenMetrics text.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Returns the reason why the program is not ready, if it is not.
+    pub ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
+}
+
+/// A bound admin endpoint that does not serve yet.
+#[derive(Debug)]
+pub struct Admin {
+    listener: TcpListener,
+}
+
+impl Admin {
+    /// Binds the endpoint and returns where it really is.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the address cannot be bound.
+    pub async fn bind(address: SocketAddr) -> io::Result<(Self, SocketAddr)> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        Ok((Self { listener }, address))
+    }
+
+    /// Serves until `drain` is requested.
+    ///
+    /// Give it a drain of its own that ends after the program's: `/ready` must still answer
+    /// while the program drains.
+    pub fn serve(self, pages: Pages, drain: &Drain) {
+        let connections = drain.clone();
+        drain.spawn(async move {
+            tokio::select! {
+                () = accept_all(self.listener, pages, &connections) => {}
+                () = connections.requested() => {}
+            }
+        });
+    }
+}
+
+impl fmt::Debug for Pages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pages").finish_non_exhaustive()
+    }
+}
+
+async fn accept_all(listener: TcpListener, pages: Pages, drain: &Drain) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+            // The semaphore is never closed.
+            return;
+        };
+        let (stream, client) = accept(&listener).await;
+        let pages = pages.clone();
+        drain.spawn(async move {
+            let _slot = slot;
+            serve_connection(stream, client, pages).await;
+        });
+    }
+}
+
+async fn serve_connection(stream: TcpStream, client: SocketAddr, pages: Pages) {
+    let answer_one = service_fn(move |request: Request<Incoming>| {
+        let response = answer(&pages, request.method(), request.uri().path());
+        std::future::ready(Ok::<_, Infallible>(response))
+    });
+    // Without keep-alive an idle client cannot hold one of the few slots.
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_DEADLINE)
+        .keep_alive(false)
+        .max_buf_size(HEAD_LEN_MAX)
+        .serve_connection(TokioIo::new(stream), answer_one);
+    match time::timeout(CONNECTION_DEADLINE, connection).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => debug!(%client, %error, "admin request failed"),
+        Err(_) => debug!(%client, "admin request took too long"),
+    }
+}
+
+fn answer(pages: &Pages, method: &Method, path: &str) -> Response<Full<Bytes>> {
+    let (status, content_type, body) = match path {
+        "/metrics" | "/ready" | "/live" if !matches!(*method, Method::GET | Method::HEAD) => {
+            let text = "use GET or HEAD\n".to_owned();
+            (StatusCode::METHOD_NOT_ALLOWED, TEXT, text)
+        }
+        "/metrics" => (StatusCode::OK, OPEN_METRICS, (pages.metrics)()),
+        "/ready" => match (pages.ready)() {
+            Ok(()) => (StatusCode::OK, TEXT, "ready\n".to_owned()),
+            Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{reason}\n")),
+        },
+        "/live" => (StatusCode::OK, TEXT, "live\n".to_owned()),
+        _ => {
+            let text = "use /metrics, /ready or /live\n".to_owned();
+            (StatusCode::NOT_FOUND, TEXT, text)
+        }
+    };
+    // Hyper leaves the body away from answers to HEAD and keeps its length.
+    let mut response = Response::new(Full::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests;

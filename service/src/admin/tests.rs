@@ -1,0 +1,105 @@
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+
+#[tokio::test]
+async fn answers() {
+    let metrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let text = "text/plain; charset=utf-8";
+    check("GET /metrics", 200, metrics, "a_total 1\n# EOF\n").await;
+    check("GET /metrics?x=1", 200, metrics, "a_total 1\n# EOF\n").await;
+    check("HEAD /metrics", 200, metrics, "").await;
+    check("GET /ready", 503, text, "no list is loaded\n").await;
+    check("GET /live", 200, text, "live\n").await;
+    check("GET /", 404, text, "use /metrics, /ready or /live\n").await;
+    check("POST /metrics", 405, text, "use GET or HEAD\n").await;
+    check("POST /", 404, text, "use /metrics, /ready or /live\n").await;
+}
+
+#[track_caller]
+fn assert_answer(line: &str, answer: &str, status: u16, content_type: &str, body: &str) {
+    let (head, found) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(
+        head.starts_with(&format!("HTTP/1.1 {status} ")),
+        "{line}: {head}"
+    );
+    assert!(
+        head.contains(&format!("content-type: {content_type}\r\n")),
+        "{line}: {head}"
+    );
+    assert_eq!(
+        head.contains("allow: GET, HEAD"),
+        status == 405,
+        "{line}: {head}"
+    );
+    assert_eq!(found, body, "{line}");
+}
+
+async fn check(line: &str, status: u16, content_type: &str, body: &str) {
+    let (address, drain) = started().await;
+    let request = format!("{line} HTTP/1.1\r\nHost: a.example\r\n\r\n");
+    let answer = exchange(address, request.as_bytes()).await;
+    assert_answer(line, &answer, status, content_type, body);
+    assert_eq!(drain.drain(Duration::from_secs(5)).await, Ok(()));
+}
+
+#[tokio::test]
+async fn ready_says_ready() {
+    let (admin, address) = Admin::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let drain = Drain::default();
+    let mut pages = pages();
+    pages.ready = Arc::new(|| Ok(()));
+    admin.serve(pages, &drain);
+    let answer = exchange(address, b"GET /ready HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert!(answer.ends_with("\r\n\r\nready\n"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_head_is_cut_off() {
+    let (address, _drain) = started().await;
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"GET /live HT").await.unwrap();
+    let mut rest = Vec::new();
+    let ended = time::timeout(HEADER_DEADLINE * 2, client.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok(), "the connection is closed");
+}
+
+#[tokio::test]
+async fn idle_clients_over_the_limit_do_not_stop_the_next_for_long() {
+    let (address, _drain) = started().await;
+    let mut idle = Vec::new();
+    for _ in 0..CONNECTIONS_MAX {
+        idle.push(TcpStream::connect(address).await.unwrap());
+    }
+    let mut waiting = TcpStream::connect(address).await.unwrap();
+    waiting
+        .write_all(b"GET /live HTTP/1.1\r\nHost: a\r\n\r\n")
+        .await
+        .unwrap();
+    drop(idle.pop());
+    let mut answer = String::new();
+    waiting.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with("live\n"), "{answer}");
+}
+
+async fn started() -> (SocketAddr, Drain) {
+    let (admin, address) = Admin::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let drain = Drain::default();
+    admin.serve(pages(), &drain);
+    (address, drain)
+}
+
+fn pages() -> Pages {
+    Pages {
+        metrics: Arc::new(|| "a_total 1\n# EOF\n".to_owned()),
+        ready: Arc::new(|| Err("no list is loaded".to_owned())),
+    }
+}
+
+async fn exchange(address: SocketAddr, request: &[u8]) -> String {
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    answer
+}

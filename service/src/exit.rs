@@ -1,0 +1,12 @@
+//! Exit statuses, from sysexits.h where it has one.
+
+/// Everything went well.
+pub const SUCCESS: u8 = 0;
+/// A test failed or a look-up was invalid.
+pub const FAILURE: u8 = 1;
+/// The command line is wrong.
+pub const USAGE: u8 = 64;
+/// The system refused: an address cannot be bound, a file cannot be written.
+pub const SYSTEM: u8 = 71;
+/// The configuration is wrong.
+pub const CONFIGURATION: u8 = 78;
