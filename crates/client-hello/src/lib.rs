@@ -1,7 +1,24 @@
 //! What the first bytes of a connection say about TLS. Nothing is decrypted or consumed.
+//!
+//! A [`Detector`] is fed the bytes of a connection as they arrive and puts the Client Hello
+//! together by its handshake length, over any number of TCP segments and TLS records. Each
+//! verdict is tied to one byte of the stream: it is the same under every way to cut the stream.
+
+mod detector;
+mod hello;
+
+pub use detector::Detector;
+pub use hello::ClientHello;
 
 /// Bytes of handshake read before a Client Hello is given up, unless configured otherwise.
 pub const HELLO_LEN_MAX: usize = 64 * 1024;
+
+/// Raw bytes a Client Hello may take for each byte of handshake: as many as records of one byte
+/// need.
+pub const RAW_PER_HANDSHAKE_BYTE_MAX: usize = 6;
+
+/// Raw bytes allowed beyond those, which empty records may use up.
+pub const RAW_SLACK_LEN: usize = 16 * 1024;
 
 /// What is known so far.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -27,33 +44,5 @@ pub enum Unreadable {
     TwoNames,
 }
 
-/// The parts of a Client Hello that filtering looks at.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ClientHello {
-    /// Server Name Indication as sent, if the client sent one. Its bytes are not checked.
-    pub sni: Option<Box<[u8]>>,
-    /// Whether an `encrypted_client_hello` extension is present (real or GREASE).
-    pub ech: bool,
-}
-
-/// Puts a Client Hello together by handshake length, over any number of TCP segments and TLS
-/// records. Work is linear in the bytes fed.
-#[derive(Debug)]
-pub struct Detector {
-    hello_len_max: usize,
-}
-
-impl Detector {
-    /// Creates a detector that gives up over `hello_len_max` bytes of handshake, or over
-    /// 6 × that + 16 KiB of raw bytes.
-    #[must_use]
-    pub fn new(hello_len_max: usize) -> Self {
-        Self { hello_len_max }
-    }
-
-    /// Reads further bytes of the connection: only those that were not fed before.
-    pub fn feed(&mut self, _bytes: &[u8]) -> Peek {
-        let _ = self.hello_len_max;
-        todo!()
-    }
-}
+#[cfg(test)]
+mod tests;
