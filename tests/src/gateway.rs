@@ -1,0 +1,167 @@
+//! A `weir proxy` in explicit mode on loopback, set up in a few lines.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+use crate::client::Client;
+use crate::program::Program;
+
+/// What a gateway is started with.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    hosts: Vec<(String, SocketAddr)>,
+    http_ports: Vec<u16>,
+    tls_ports: Vec<u16>,
+    icap: Vec<SocketAddr>,
+    icap_lines: String,
+    proxy_lines: String,
+    file_lines: String,
+    policy: String,
+}
+
+/// A running gateway.
+#[derive(Debug)]
+pub struct Gateway {
+    /// The program.
+    pub program: Program,
+    /// Its explicit listener.
+    pub address: SocketAddr,
+}
+
+impl Setup {
+    /// Starts with the text of a policy file.
+    pub fn new(policy: &str) -> Self {
+        Self {
+            policy: policy.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Lets a name lead to an address, without DNS.
+    #[must_use]
+    pub fn host(mut self, name: &str, address: SocketAddr) -> Self {
+        self.hosts.push((name.to_owned(), address));
+        self
+    }
+
+    /// Filters HTTP on a further port.
+    #[must_use]
+    pub fn http_port(mut self, port: u16) -> Self {
+        self.http_ports.push(port);
+        self
+    }
+
+    /// Filters TLS on a further port.
+    #[must_use]
+    pub fn tls_port(mut self, port: u16) -> Self {
+        self.tls_ports.push(port);
+        self
+    }
+
+    /// Asks an ICAP server at this address, service `categorize`.
+    #[must_use]
+    pub fn icap(mut self, address: SocketAddr) -> Self {
+        self.icap.push(address);
+        self
+    }
+
+    /// Adds lines to the `icap:` section, such as `deadline_ms: 100`.
+    #[must_use]
+    pub fn icap_line(mut self, line: &str) -> Self {
+        let _ = writeln!(self.icap_lines, "    {line}");
+        self
+    }
+
+    /// Adds lines to the `proxy:` section.
+    #[must_use]
+    pub fn proxy_line(mut self, line: &str) -> Self {
+        let _ = writeln!(self.proxy_lines, "  {line}");
+        self
+    }
+
+    /// Adds lines to the file's top level, such as a `sessions:` section.
+    #[must_use]
+    pub fn line(mut self, line: &str) -> Self {
+        let _ = writeln!(self.file_lines, "{line}");
+        self
+    }
+
+    /// Returns the text of the configuration file.
+    pub fn config(&self) -> String {
+        let mut text = format!(
+            "policy: policy.yaml\nproxy:\n  admin: 127.0.0.1:0\n  listen: [{{mode: explicit, \
+             address: \"127.0.0.1:0\"}}]\n  ports: {{http: {:?}, tls: {:?}}}\n  workers: 2\n  \
+             access_log: {{path: \"-\"}}\n  drain_s: 5\n",
+            self.http_ports, self.tls_ports
+        );
+        if !self.hosts.is_empty() {
+            text.push_str("  hosts:\n");
+            for (name, address) in &self.hosts {
+                let _ = writeln!(text, "    {name}: \"{address}\"");
+            }
+        }
+        text.push_str(&self.proxy_lines);
+        if !self.icap.is_empty() {
+            let services: Vec<String> = self
+                .icap
+                .iter()
+                .map(|address| format!("icap://{address}/categorize"))
+                .collect();
+            let _ = writeln!(text, "  icap:\n    services: {services:?}");
+            text.push_str(&self.icap_lines);
+        }
+        text + &self.file_lines
+    }
+
+    /// Starts the gateway.
+    #[track_caller]
+    pub fn start(&self) -> Gateway {
+        let files = [
+            ("weir.yaml", self.config()),
+            ("policy.yaml", self.policy.clone()),
+        ];
+        let files = files.each_ref().map(|(name, text)| (*name, text.as_str()));
+        let mut program = Program::start(&["proxy", "--config", "weir.yaml"], &files);
+        let address = program.address("explicit", 0);
+        Gateway { program, address }
+    }
+}
+
+impl Gateway {
+    /// Connects a client.
+    #[track_caller]
+    pub fn client(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// Opens a tunnel; returns the client and the status of the answer, 0 if the connection ended
+    /// without one.
+    #[track_caller]
+    pub fn connect(&self, authority: &str) -> (Client, u16) {
+        let mut client = self.client();
+        client.send(format!(
+            "CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n"
+        ));
+        let status = client
+            .try_response("CONNECT")
+            .map_or(0, |response| response.status);
+        (client, status)
+    }
+
+    /// Puts a new policy in force and waits until it is.
+    #[track_caller]
+    pub fn reload(&self, policy: &str) {
+        self.program.write("policy.yaml", policy);
+        let before = self.reloads();
+        self.program.signal("HUP");
+        crate::wait_for("the reload", || (self.reloads() > before).then_some(()));
+    }
+
+    fn reloads(&self) -> usize {
+        let lines = self.program.lines();
+        lines
+            .iter()
+            .filter(|line| line.contains("configuration in force"))
+            .count()
+    }
+}

@@ -1,0 +1,206 @@
+//! Network namespaces: a client, a gateway and an origin, each with IPv4 and IPv6.
+//!
+//! Needs root, `ip` and `nft`. Names and addresses are the lab's own, so that labs can run side
+//! by side; everything is removed when the lab is dropped.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The client's addresses.
+pub const CLIENT: [&str; 2] = ["10.71.1.2", "fd71:1::2"];
+/// The gateway's addresses on the client's side.
+pub const GATEWAY: [&str; 2] = ["10.71.1.1", "fd71:1::1"];
+/// The gateway's addresses on the origin's side.
+pub const GATEWAY_OUTSIDE: [&str; 2] = ["10.71.2.1", "fd71:2::1"];
+/// The origin's addresses.
+pub const ORIGIN: [&str; 2] = ["10.71.2.2", "fd71:2::2"];
+
+/// Says why a lab cannot run here, if it cannot.
+pub fn missing() -> Option<String> {
+    for tool in ["ip", "nft", "curl", "setpriv"] {
+        let found = Command::new("sh")
+            .args(["-c", &format!("command -v {tool}")])
+            .output();
+        if !found.is_ok_and(|output| output.status.success()) {
+            return Some(format!("`{tool}` is not installed"));
+        }
+    }
+    let probe = format!("weirprobe{}", std::process::id());
+    let made = sh(&format!("ip netns add {probe} && ip netns del {probe}"));
+    (!made.status.success()).then(|| {
+        format!(
+            "no network namespace: {}",
+            String::from_utf8_lossy(&made.stderr).trim()
+        )
+    })
+}
+
+/// Three namespaces: client, gateway, origin.
+#[derive(Debug)]
+pub struct Lab {
+    /// Namespace of the client.
+    pub client: String,
+    /// Namespace of the gateway.
+    pub gateway: String,
+    /// Namespace of the origin.
+    pub origin: String,
+}
+
+impl Lab {
+    /// Makes the namespaces, their links, addresses and routes.
+    ///
+    /// # Panics
+    ///
+    /// Fails the test if the system refuses.
+    #[track_caller]
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let id = format!(
+            "{}x{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        let lab = Self {
+            client: format!("wc{id}"),
+            gateway: format!("wg{id}"),
+            origin: format!("wo{id}"),
+        };
+        let script = format!(
+            "set -e
+            for n in {c} {g} {o}; do
+                ip netns add $n; ip -n $n link set lo up
+                ip netns exec $n sysctl -qw net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0
+            done
+            ip link add c0 netns {c} type veth peer name g0 netns {g}
+            ip link add s0 netns {o} type veth peer name g1 netns {g}
+            add() {{ ip -n $1 addr add $3 dev $2 $4; ip -n $1 link set $2 up; }}
+            add {c} c0 10.71.1.2/24; add {c} c0 fd71:1::2/64 nodad
+            add {g} g0 10.71.1.1/24; add {g} g0 fd71:1::1/64 nodad
+            add {g} g1 10.71.2.1/24; add {g} g1 fd71:2::1/64 nodad
+            add {o} s0 10.71.2.2/24; add {o} s0 fd71:2::2/64 nodad
+            ip -n {c} route add default via 10.71.1.1; ip -n {c} -6 route add default via fd71:1::1
+            ip -n {o} route add default via 10.71.2.1; ip -n {o} -6 route add default via fd71:2::1
+            ip netns exec {g} sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1",
+            c = lab.client,
+            g = lab.gateway,
+            o = lab.origin,
+        );
+        expect_success(&sh(&script), "the namespaces");
+        lab
+    }
+
+    /// Loads nftables rules in the gateway.
+    #[track_caller]
+    pub fn nft(&self, rules: &str) {
+        let mut child = self
+            .command(&self.gateway, "nft")
+            .args(["-f", "-"])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("nft runs");
+        child
+            .stdin
+            .take()
+            .expect("piped")
+            .write_all(rules.as_bytes())
+            .expect("rules sent");
+        expect_success(&child.wait_with_output().expect("nft ends"), "nft");
+    }
+
+    /// Sends the client's connections to ports 80 and 443 to this port of the gateway by TPROXY.
+    /// What no socket takes is refused, never routed around the filter.
+    #[track_caller]
+    pub fn tproxy_to(&self, port: u16) {
+        self.nft(&format!(
+            "table inet weir {{
+              chain divert {{
+                meta mark set 0x1 accept
+              }}
+              chain pre {{
+                type filter hook prerouting priority mangle; policy accept;
+                meta l4proto tcp socket transparent 1 socket wildcard 0 jump divert
+                fib daddr type local accept
+                iifname \"g0\" tcp dport {{ 80, 443 }} tproxy to :{port} jump divert
+              }}
+              chain forw {{
+                type filter hook forward priority filter; policy accept;
+                iifname \"g0\" tcp dport {{ 80, 443 }} reject with tcp reset
+              }}
+            }}"
+        ));
+        let g = &self.gateway;
+        let routes = format!(
+            "set -e
+            ip -n {g} rule add fwmark 0x1 lookup 100; ip -n {g} route add local 0.0.0.0/0 dev lo table 100
+            ip -n {g} -6 rule add fwmark 0x1 lookup 100; ip -n {g} -6 route add local ::/0 dev lo table 100"
+        );
+        expect_success(&sh(&routes), "the routes");
+    }
+
+    /// Sends the client's connections to ports 80 and 443 to this port of the gateway by REDIRECT.
+    #[track_caller]
+    pub fn redirect_to(&self, port: u16) {
+        self.nft(&format!(
+            "table inet weir_redirect {{
+              chain pre {{
+                type nat hook prerouting priority dstnat; policy accept;
+                fib daddr type local accept
+                iifname \"g0\" tcp dport {{ 80, 443 }} redirect to :{port}
+              }}
+            }}"
+        ));
+    }
+
+    /// Returns a command that runs in one of the namespaces.
+    pub fn command(&self, namespace: &str, program: impl AsRef<Path>) -> Command {
+        let mut command = Command::new("ip");
+        command
+            .args(["netns", "exec", namespace])
+            .arg(program.as_ref());
+        command
+    }
+
+    /// Runs curl in the client's namespace and returns all that it gave.
+    pub fn curl(&self, arguments: &[&str]) -> Output {
+        self.command(&self.client, "curl")
+            .args(["--silent", "--globoff", "--max-time", "10"])
+            .args(arguments)
+            .output()
+            .expect("curl runs")
+    }
+}
+
+impl Default for Lab {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        for namespace in [&self.client, &self.gateway, &self.origin] {
+            sh(&format!(
+                "for p in $(ip netns pids {namespace}); do kill -9 $p; done; ip netns del {namespace}"
+            ));
+        }
+    }
+}
+
+fn sh(script: &str) -> Output {
+    Command::new("sh")
+        .args(["-c", script])
+        .output()
+        .expect("sh runs")
+}
+
+#[track_caller]
+fn expect_success(output: &Output, what: &str) {
+    assert!(
+        output.status.success(),
+        "{what}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
