@@ -10,6 +10,7 @@ mod file;
 mod lists;
 mod redirect;
 mod set;
+pub mod written;
 
 pub use action::{Action, BlockResponse, DestinationId, most_restrictive};
 pub use compile::{Compiled, compile};

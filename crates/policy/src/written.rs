@@ -1,0 +1,355 @@
+//! Files as their authors wrote them: values that know their place, and remarks about them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::{DeserializeOwned, Deserializer, Visitor};
+use serde::{Deserialize, de};
+use serde_yaml::{
+    DuplicateKeyPolicy, Error, Location, MergeKeyPolicy, MessageFormatter, Spanned,
+    UserMessageFormatter,
+};
+
+use crate::{Diagnostic, Place, Severity};
+
+/// Characters of a file that a remark quotes at most.
+pub const QUOTE_LEN_MAX: usize = 60;
+
+/// A single value of a file, as text, with its place.
+///
+/// What it means is decided by whoever knows the key, so that everything wrong with a file can be
+/// told at once.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Written {
+    /// The value without quotes.
+    pub text: String,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// Any part of a file, with its place.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Placed<T> {
+    /// The part.
+    pub value: T,
+    /// Where it starts.
+    pub place: Place,
+}
+
+/// Everything there is to say about one file.
+#[derive(Clone, Debug)]
+pub struct Remarks {
+    file: String,
+    list: Vec<Diagnostic>,
+}
+
+/// Reads the text of the file called `file` as a `T`.
+///
+/// # Errors
+///
+/// Fails at the first place where the text is no YAML or has another shape than `T`: an unknown or
+/// repeated key, a list in the place of a value.
+pub fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Diagnostic> {
+    let options = serde_yaml::options! {
+        duplicate_keys: DuplicateKeyPolicy::Error,
+        merge_keys: MergeKeyPolicy::Error,
+        reject_unsupported_tags: true,
+        with_snippet: false,
+    };
+    // Nothing at all reads as the mapping without keys, so that what is missing is named.
+    let bare = text.lines().all(|line| {
+        let line = line.trim_start();
+        line.is_empty() || line.starts_with('#')
+    });
+    let text = if bare { "{}" } else { text };
+    serde_yaml::from_str_with_options(text, options).map_err(|error| Diagnostic {
+        file: file.to_owned(),
+        place: error.location().and_then(known),
+        severity: Severity::Error,
+        text: explain(&error, text),
+    })
+}
+
+impl Written {
+    /// Reads the value, or remarks that it is not `accepted`.
+    pub fn parse<T: FromStr>(&self, accepted: &str, remarks: &mut Remarks) -> Option<T> {
+        let value = self.text.parse().ok();
+        if value.is_none() {
+            self.reject(accepted, remarks);
+        }
+        value
+    }
+
+    /// Reads a whole number from `range`, or remarks what is accepted.
+    pub fn number<T>(
+        &self,
+        what: &str,
+        range: std::ops::RangeInclusive<T>,
+        remarks: &mut Remarks,
+    ) -> Option<T>
+    where
+        T: FromStr + PartialOrd + fmt::Display,
+    {
+        let digits = self.text.bytes().all(|byte| byte.is_ascii_digit());
+        let value = self.text.parse().ok();
+        let value = value.filter(|value| digits && range.contains(value));
+        if value.is_none() {
+            let accepted = format!("{what}; use {} to {}", range.start(), range.end());
+            self.reject(&accepted, remarks);
+        }
+        value
+    }
+
+    /// Picks the value whose word this is, or remarks which words there are.
+    pub fn word<T: Copy>(&self, words: &[(&str, T)], remarks: &mut Remarks) -> Option<T> {
+        let found = words.iter().find(|(word, _)| *word == self.text);
+        if found.is_none() {
+            let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            remarks.error(
+                self.place,
+                format!(
+                    "`{}` is not known here; use {}",
+                    quote(&self.text),
+                    or(&words)
+                ),
+            );
+        }
+        found.map(|(_, value)| *value)
+    }
+
+    /// Reads `true` or `false`.
+    pub fn truth(&self, remarks: &mut Remarks) -> Option<bool> {
+        self.word(&[("true", true), ("false", false)], remarks)
+    }
+
+    fn reject(&self, accepted: &str, remarks: &mut Remarks) {
+        let text = format!("`{}` is not {accepted}", quote(&self.text));
+        remarks.error(self.place, text);
+    }
+}
+
+impl Remarks {
+    /// Starts with nothing to say about the file called `file`.
+    #[must_use]
+    pub fn new(file: &str) -> Self {
+        Self {
+            file: file.to_owned(),
+            list: Vec::new(),
+        }
+    }
+
+    /// Adds an error.
+    pub fn error(&mut self, place: Place, text: impl Into<String>) {
+        self.push(place, Severity::Error, text.into());
+    }
+
+    /// Adds a warning.
+    pub fn warning(&mut self, place: Place, text: impl Into<String>) {
+        self.push(place, Severity::Warning, text.into());
+    }
+
+    /// Adds remarks about this or other files.
+    pub fn extend(&mut self, remarks: impl IntoIterator<Item = Diagnostic>) {
+        self.list.extend(remarks);
+    }
+
+    /// Returns whether nothing forbids the use of the file.
+    #[must_use]
+    pub fn usable(&self) -> bool {
+        self.list
+            .iter()
+            .all(|remark| remark.severity == Severity::Warning)
+    }
+
+    /// Returns the remarks in the order of the file.
+    #[must_use]
+    pub fn into_list(mut self) -> Vec<Diagnostic> {
+        let own = self.file;
+        // Stable: remarks about other files keep their order, behind those about this one.
+        self.list.sort_by_key(|remark| {
+            (
+                remark.file != own,
+                (remark.file == own).then_some(remark.place),
+            )
+        });
+        self.list
+    }
+
+    fn push(&mut self, place: Place, severity: Severity, text: String) {
+        let file = self.file.clone();
+        self.list.push(Diagnostic {
+            file,
+            place: Some(place),
+            severity,
+            text,
+        });
+    }
+}
+
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<Scalar>::deserialize(deserializer)?;
+        let place = place(spanned.referenced);
+        Ok(Self {
+            text: spanned.value.0,
+            place,
+        })
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Placed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<T>::deserialize(deserializer)?;
+        let place = place(spanned.referenced);
+        Ok(Self {
+            value: spanned.value,
+            place,
+        })
+    }
+}
+
+impl PartialOrd for Written {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Written {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.place, &self.text).cmp(&(other.place, &other.text))
+    }
+}
+
+/// A value of any spelling, as text.
+struct Scalar(String);
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(ScalarVisitor)
+    }
+}
+
+struct ScalarVisitor;
+
+impl Visitor<'_> for ScalarVisitor {
+    type Value = Scalar;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a single value")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Scalar, E> {
+        Ok(Scalar(text.to_owned()))
+    }
+}
+
+/// Says what is wrong in the words of the file's author, who knows neither Rust nor the reader.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a foreign enum that grows; its other texts are good as they are"
+)]
+fn explain(error: &Error, text: &str) -> String {
+    match error.without_snippet() {
+        Error::SerdeUnknownField {
+            field, expected, ..
+        } => {
+            format!("`{}` is not a key here; use {}", quote(field), or(expected))
+        }
+        Error::SerdeUnknownVariant {
+            variant, expected, ..
+        } => {
+            format!(
+                "`{}` is not known here; use {}",
+                quote(variant),
+                or(expected)
+            )
+        }
+        Error::SerdeMissingField { field, .. } => format!("the key `{field}` is missing"),
+        Error::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("the key `{}` is here twice; keep one", quote(key))
+        }
+        Error::MergeKeyNotAllowed { .. } => "`<<` is not a key here; write the keys out".to_owned(),
+        Error::Unexpected { expected, .. } => {
+            let accepted = match *expected {
+                "string scalar" | "scalar" => "a single value",
+                "sequence start" => "a list (`[a, b]`, or lines that start with `-`)",
+                "mapping start" => "keys with values (`key: value`)",
+                other => other,
+            };
+            format!("{} stands here; use {accepted}", found(error, text))
+        }
+        Error::SerdeInvalidType { expected, .. } | Error::SerdeInvalidValue { expected, .. } => {
+            format!("{} stands here; use {expected}", found(error, text))
+        }
+        Error::NullIntoString { .. } => "the value is missing".to_owned(),
+        other => visible(&UserMessageFormatter.format_message(other)),
+    }
+}
+
+/// Quotes what the file has at the place of an error.
+fn found(error: &Error, text: &str) -> String {
+    let rest = error
+        .location()
+        .and_then(known)
+        .and_then(|Place { line, column }| {
+            let line = text
+                .lines()
+                .nth(usize::try_from(line).ok()?.checked_sub(1)?)?;
+            let skip = usize::try_from(column).ok()?.checked_sub(1)?;
+            Some(line.chars().skip(skip).collect::<String>())
+        });
+    match rest
+        .as_deref()
+        .map(str::trim)
+        .filter(|rest| !rest.is_empty())
+    {
+        Some(rest) => format!("`{}`", quote(rest)),
+        None => "nothing".to_owned(),
+    }
+}
+
+/// Cuts text for a remark and makes control characters visible.
+#[must_use]
+pub fn quote(text: &str) -> String {
+    let head: String = text.chars().take(QUOTE_LEN_MAX).collect();
+    let mut quoted = visible(&head);
+    if text.chars().nth(QUOTE_LEN_MAX).is_some() {
+        quoted.push('…');
+    }
+    quoted
+}
+
+fn visible(text: &str) -> String {
+    let escape = |char: char| match char.is_control() {
+        true => char.escape_default().to_string(),
+        false => char.to_string(),
+    };
+    text.chars().map(escape).collect()
+}
+
+/// Joins words as a person would: `a`, `b` or `c`.
+#[must_use]
+pub fn or(words: &[&str]) -> String {
+    match words {
+        [] => "nothing".to_owned(),
+        [only] => format!("`{only}`"),
+        [init @ .., last] => {
+            let init: Vec<String> = init.iter().map(|word| format!("`{word}`")).collect();
+            format!("{} or `{last}`", init.join(", "))
+        }
+    }
+}
+
+fn place(location: Location) -> Place {
+    Place {
+        line: location.line(),
+        column: location.column(),
+    }
+}
+
+fn known(location: Location) -> Option<Place> {
+    (location != Location::UNKNOWN).then(|| place(location))
+}
+
+#[cfg(test)]
+mod tests;
