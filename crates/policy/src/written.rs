@@ -1,8 +1,11 @@
 //! Files as their authors wrote them: values that know their place, and remarks about them.
 
+use std::collections::HashSet;
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
+use ipnet::IpNet;
 use serde::de::{DeserializeOwned, Deserializer, Visitor};
 use serde::{Deserialize, de};
 use serde_yaml::{
@@ -117,6 +120,33 @@ impl Written {
         found.map(|(_, value)| *value)
     }
 
+    /// Reads a range of addresses, or a single address as the range that holds it alone.
+    /// IPv4-mapped ranges are IPv4.
+    pub fn range(&self, remarks: &mut Remarks) -> Option<IpNet> {
+        const ACCEPTED: &str =
+            "a range of addresses; use the form `192.0.2.0/24` or `2001:db8::/32`";
+        let address = || self.text.parse::<IpAddr>().ok().map(IpNet::from);
+        let Some(range) = self.text.parse().ok().or_else(address) else {
+            self.reject(ACCEPTED, remarks);
+            return None;
+        };
+        if range != range.trunc() {
+            let trunc = range.trunc();
+            remarks.error(
+                self.place,
+                format!("`{range}` has bits set behind its length; use `{trunc}`"),
+            );
+        }
+        Some(as_ipv4(range))
+    }
+
+    /// Reads an address with a port.
+    pub fn address(&self, remarks: &mut Remarks) -> Option<SocketAddr> {
+        const ACCEPTED: &str =
+            "an address with a port; use the form `127.0.0.1:3128` or `[::1]:3128`";
+        self.parse(ACCEPTED, remarks)
+    }
+
     /// Reads `true` or `false`.
     pub fn truth(&self, remarks: &mut Remarks) -> Option<bool> {
         self.word(&[("true", true), ("false", false)], remarks)
@@ -151,6 +181,29 @@ impl Remarks {
     /// Adds remarks about this or other files.
     pub fn extend(&mut self, remarks: impl IntoIterator<Item = Diagnostic>) {
         self.list.extend(remarks);
+    }
+
+    /// Adds an error for each address that two sockets would have to share. Port 0 is many ports.
+    pub fn distinct_addresses<'a>(&mut self, written: impl IntoIterator<Item = &'a Written>) {
+        let mut seen = HashSet::new();
+        for written in written {
+            let address = written.text.parse::<SocketAddr>().ok();
+            let Some(address) = address.filter(|address| address.port() != 0) else {
+                continue;
+            };
+            if !seen.insert(address) {
+                let text = format!("`{address}` is here twice; give each listener its own port");
+                self.error(written.place, text);
+            }
+        }
+    }
+
+    /// Adds an error if a list is empty or longer than `max`.
+    pub fn counted<T>(&mut self, list: &Placed<Vec<T>>, max: usize, what: &str) {
+        let len = list.value.len();
+        if len == 0 || len > max {
+            self.error(list.place, format!("{len} {what} are here; use 1 to {max}"));
+        }
     }
 
     /// Returns whether nothing forbids the use of the file.
@@ -240,6 +293,17 @@ impl Visitor<'_> for ScalarVisitor {
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Scalar, E> {
         Ok(Scalar(text.to_owned()))
+    }
+}
+
+fn as_ipv4(range: IpNet) -> IpNet {
+    const MAPPED_BITS: u8 = 96;
+    let bits = range.prefix_len().checked_sub(MAPPED_BITS);
+    match (range.addr().to_canonical(), bits) {
+        (address @ IpAddr::V4(_), Some(bits)) if matches!(range, IpNet::V6(_)) => {
+            IpNet::new(address, bits).unwrap_or(range)
+        }
+        _ => range,
     }
 }
 

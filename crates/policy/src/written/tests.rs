@@ -1,3 +1,8 @@
+#![expect(
+    clippy::too_many_lines,
+    reason = "pinned texts are as long as they are"
+)]
+
 use std::collections::BTreeMap;
 
 use expect_test::{Expect, expect};
@@ -12,6 +17,7 @@ struct Shape {
     #[serde(default)]
     names: BTreeMap<Written, Written>,
     mode: Option<Written>,
+    #[expect(dead_code, reason = "only its absence is looked at")]
     must: Option<Inner>,
 }
 
@@ -132,6 +138,36 @@ fn wrong_values_name_place_and_accepted() {
               f.yaml:1:18: error: `2` is not known here; use `true` or `false`
         "#]],
     );
+}
+
+#[test]
+fn ranges_are_canonical() {
+    let range = |text: &str| {
+        let place = Place { line: 1, column: 1 };
+        let text = text.to_owned();
+        let mut remarks = Remarks::new("f.yaml");
+        let range = Written { text, place }.range(&mut remarks);
+        let lines: Vec<String> = remarks
+            .into_list()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        match lines.first() {
+            Some(line) => line.clone(),
+            None => range.unwrap().to_string(),
+        }
+    };
+    assert_eq!(range("10.0.0.0/8"), "10.0.0.0/8");
+    assert_eq!(range("10.0.0.1"), "10.0.0.1/32");
+    assert_eq!(range("2001:DB8::/32"), "2001:db8::/32");
+    assert_eq!(range("::ffff:10.0.0.0/104"), "10.0.0.0/8");
+    assert_eq!(range("::ffff:0:0/96"), "0.0.0.0/0");
+    assert_eq!(range("::/0"), "::/0");
+    expect!["f.yaml:1:1: error: `10.0.0.1/8` has bits set behind its length; use `10.0.0.0/8`"]
+        .assert_eq(&range("10.0.0.1/8"));
+    let wrong = "f.yaml:1:1: error: `10.0.0.0/33` is not a range of addresses; use the form \
+                 `192.0.2.0/24` or `2001:db8::/32`";
+    assert_eq!(range("10.0.0.0/33"), wrong);
 }
 
 #[test]

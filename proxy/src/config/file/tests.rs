@@ -1,0 +1,304 @@
+#![expect(
+    clippy::too_many_lines,
+    reason = "pinned texts are as long as they are"
+)]
+
+use expect_test::{Expect, expect};
+
+use super::*;
+
+#[test]
+fn the_least_that_is_accepted_takes_every_default() {
+    let config = read("listen: [{mode: explicit, address: '127.0.0.1:0'}]").unwrap();
+    expect![[r#"
+        Config {
+            admin: None,
+            listen: [
+                Listen {
+                    mode: Explicit,
+                    address: 127.0.0.1:0,
+                    clients: [
+                        127.0.0.0/8,
+                        ::1/128,
+                    ],
+                },
+            ],
+            ports: Ports {
+                http: [
+                    80,
+                    8080,
+                ],
+                tls: [
+                    443,
+                ],
+            },
+            tls_filtering: true,
+            upstream_source: Local,
+            workers: 2,
+            cache: CacheLimits {
+                entries_max: Some(
+                    65536,
+                ),
+                lifetime: 3600s,
+            },
+            client_hello: HeadLimits {
+                bytes_max: 65536,
+                deadline: 3s,
+            },
+            http_head: HeadLimits {
+                bytes_max: 65536,
+                deadline: 10s,
+            },
+            access_log: None,
+            drain: 30s,
+            icap: None,
+        }
+    "#]]
+    .assert_debug_eq(&config);
+}
+
+#[test]
+fn every_key_is_read() {
+    let config = read(
+        r#"
+admin: 127.0.0.1:9090
+listen:
+  - {mode: tproxy, address: "[::]:3129"}
+  - {mode: redirect, address: "[::]:3130"}
+  - {mode: explicit, address: "127.0.0.1:3128", clients: ["10.0.0.0/8", "2001:db8::1"]}
+ports: {http: [8000, 80], tls: [8443]}
+tls_filtering: false
+upstream_source: client
+workers: 3
+cache: {enabled: false, entries_per_worker: 10, lifetime_s: 20}
+client_hello: {bytes_max: 4096, deadline_ms: 30}
+http_head: {bytes_max: 16384, deadline_ms: 40}
+access_log: {path: access.log, redact: [subscriber, query]}
+drain_s: 50
+icap:
+  services: ["icap://127.0.0.1:1344/categorize", "unix:icap.sock#categorize"]
+  deadline_ms: 60
+  cache_control: honor
+  prefix_unit: path
+  send_subscriber: imsi
+"#,
+    );
+    expect![[r#"
+        Config {
+            admin: Some(
+                127.0.0.1:9090,
+            ),
+            listen: [
+                Listen {
+                    mode: Tproxy,
+                    address: [::]:3129,
+                    clients: [],
+                },
+                Listen {
+                    mode: Redirect,
+                    address: [::]:3130,
+                    clients: [],
+                },
+                Listen {
+                    mode: Explicit,
+                    address: 127.0.0.1:3128,
+                    clients: [
+                        10.0.0.0/8,
+                        2001:db8::1/128,
+                    ],
+                },
+            ],
+            ports: Ports {
+                http: [
+                    80,
+                    8080,
+                    8000,
+                ],
+                tls: [
+                    443,
+                    8443,
+                ],
+            },
+            tls_filtering: false,
+            upstream_source: Client,
+            workers: 3,
+            cache: CacheLimits {
+                entries_max: None,
+                lifetime: 20s,
+            },
+            client_hello: HeadLimits {
+                bytes_max: 4096,
+                deadline: 30ms,
+            },
+            http_head: HeadLimits {
+                bytes_max: 16384,
+                deadline: 40ms,
+            },
+            access_log: Some(
+                AccessLog {
+                    path: Some(
+                        "/etc/weir/access.log",
+                    ),
+                    redact_subscriber: true,
+                    redact_query: true,
+                },
+            ),
+            drain: 50s,
+            icap: Some(
+                Icap {
+                    services: [
+                        IcapService {
+                            uri: "icap://127.0.0.1:1344/categorize",
+                            endpoint: Tcp {
+                                host: "127.0.0.1",
+                                port: 1344,
+                            },
+                        },
+                        IcapService {
+                            uri: "icap://localhost/categorize",
+                            endpoint: Unix(
+                                "/etc/weir/icap.sock",
+                            ),
+                        },
+                    ],
+                    deadline: 60ms,
+                    honor_cache_control: true,
+                    prefix_unit: Path,
+                    send_subscriber: Imsi,
+                },
+            ),
+        }
+    "#]]
+    .assert_debug_eq(&config.unwrap());
+}
+
+#[test]
+fn values_stand_on_both_sides_of_their_bounds() {
+    let read = |lines: &str| {
+        read(&format!(
+            "listen: [{{mode: explicit, address: '127.0.0.1:0'}}]\n{lines}"
+        ))
+    };
+    for (line, min, max) in [
+        ("workers: #", 0, 256),
+        ("drain_s: #", 0, 3_600),
+        ("cache: {entries_per_worker: #}", 1, 16_777_216),
+        ("cache: {lifetime_s: #}", 1, 604_800),
+        ("client_hello: {bytes_max: #}", 512, 1_048_576),
+        ("client_hello: {deadline_ms: #}", 10, 60_000),
+        ("http_head: {bytes_max: #}", 8_192, 1_048_576),
+        ("http_head: {deadline_ms: #}", 10, 600_000),
+        ("ports: {tls: [#]}", 1, 65_535),
+        (
+            "icap: {services: ['icap://a/b'], deadline_ms: #}",
+            5,
+            60_000,
+        ),
+    ] {
+        for (value, good) in [(min - 1, false), (min, true), (max, true), (max + 1, false)] {
+            let text = line.replace('#', &i64::to_string(&value));
+            assert_eq!(read(&text).is_ok(), good, "{text}");
+        }
+    }
+}
+
+#[test]
+fn everything_wrong_is_told_at_once() {
+    check(
+        r#"
+admin: localhost:9090
+listen:
+  - {mode: tproxied, address: "[::]"}
+  - {mode: redirect, address: "[::]:3130", clients: ["10.0.0.0/8"]}
+  - {mode: explicit, address: "[::]:3130", clients: ["10.0.0.0/80", "10.1.0.0/8"]}
+ports: {http: [443, web], tls: [80, 0]}
+tls_filtering: on
+upstream_source: client
+workers: many
+cache: {enabled: yes, entries_per_worker: 0, lifetime_s: 1h}
+access_log: {path: "", redact: [uri]}
+drain_s: -1
+icap:
+  services: ["127.0.0.1:1344"]
+  cache_control: honour
+  send_subscriber: both
+"#,
+        expect![[r#"
+            weir.yaml:2:8: error: `localhost:9090` is not an address with a port; use the form `127.0.0.1:3128` or `[::1]:3128`
+            weir.yaml:4:12: error: `tproxied` is not known here; use `tproxy`, `redirect` or `explicit`
+            weir.yaml:4:31: error: `[::]` is not an address with a port; use the form `127.0.0.1:3128` or `[::1]:3128`
+            weir.yaml:5:53: error: `clients` is for `mode: explicit`; what is intercepted is decided by the rules that lead here
+            weir.yaml:6:31: error: `[::]:3130` is here twice; give each listener its own port
+            weir.yaml:6:54: error: `10.0.0.0/80` is not a range of addresses; use the form `192.0.2.0/24` or `2001:db8::/32`
+            weir.yaml:6:69: error: `10.1.0.0/8` has bits set behind its length; use `10.0.0.0/8`
+            weir.yaml:7:16: error: `443` is a TLS port and cannot be an HTTP port too; keep one
+            weir.yaml:7:21: error: `web` is not a port; use 1 to 65535
+            weir.yaml:7:33: error: `80` is an HTTP port and cannot be a TLS port too; keep one
+            weir.yaml:7:37: error: `0` is not a port; use 1 to 65535
+            weir.yaml:8:16: error: `on` is not known here; use `true` or `false`
+            weir.yaml:9:18: error: `client` needs a listener with `mode: tproxy`; add one, or use `local`
+            weir.yaml:10:10: error: `many` is not a number of threads; use 0 to 256
+            weir.yaml:11:18: error: `yes` is not known here; use `true` or `false`
+            weir.yaml:11:43: error: `0` is not a number of entries; use 1 to 16777216
+            weir.yaml:11:58: error: `1h` is not a number of seconds; use 1 to 604800
+            weir.yaml:12:20: error: the path is empty; use `-` for standard output, or leave `access_log` out
+            weir.yaml:12:33: error: `uri` is not known here; use `subscriber` or `query`
+            weir.yaml:13:10: error: `-1` is not a number of seconds; use 0 to 3600
+            weir.yaml:15:14: error: `127.0.0.1:1344` is not an ICAP service; use the form `icap://host:1344/service`, `icaps://host:11344/service` or `unix:/path/of/socket#service`
+            weir.yaml:16:18: error: `honour` is not known here; use `ignore` or `honor`
+            weir.yaml:17:20: error: `both` is not known here; use `none`, `msisdn` or `imsi`
+        "#]],
+    );
+    check(
+        "listen: []",
+        expect![[r#"
+        weir.yaml:1:9: error: 0 listeners are here; use 1 to 64
+    "#]],
+    );
+    check(
+        "admin: 127.0.0.1:9090",
+        expect![[r#"
+        weir.yaml:1:1: error: the key `listen` is missing
+    "#]],
+    );
+    check(
+        "{listen: [], icap: {services: []}}",
+        expect![[r#"
+        weir.yaml:1:10: error: 0 listeners are here; use 1 to 64
+        weir.yaml:1:31: error: 0 services are here; use 1 to 16
+    "#]],
+    );
+    check(
+        "{listen: [], icap: {}}",
+        expect![[r#"
+        weir.yaml:1:20: error: the key `services` is missing
+    "#]],
+    );
+    check(
+        "{listen: [{mode: explicit}]}",
+        expect![[r#"
+        weir.yaml:1:12: error: the key `address` is missing
+    "#]],
+    );
+    check(
+        "{listen: 127.0.0.1:3128}",
+        expect![[r#"
+        weir.yaml:1:10: error: `127.0.0.1:3128}` stands here; use a list (`[a, b]`, or lines that start with `-`)
+    "#]],
+    );
+}
+
+#[track_caller]
+fn check(text: &str, expected: Expect) {
+    expected.assert_eq(&read(text).unwrap_err());
+}
+
+fn read(text: &str) -> Result<Config, String> {
+    let section: Section =
+        policy::written::read("weir.yaml", text).map_err(|remark| format!("{remark}\n"))?;
+    let mut remarks = Remarks::new("weir.yaml");
+    let cores = NonZeroUsize::new(2).unwrap();
+    let config = section.into_config(Path::new("/etc/weir"), cores, &mut remarks);
+    let lines = remarks.into_list();
+    config.ok_or_else(|| lines.iter().map(|line| format!("{line}\n")).collect())
+}
