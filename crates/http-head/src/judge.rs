@@ -1,0 +1,301 @@
+use std::ops::Range;
+
+use crate::fields::{self, FIELDS_MAX, Field};
+use crate::{BadHead, Head, TARGET_LEN_MAX, Version, target};
+
+/// Empty lines that may stand before a request line (RFC 9112 section 2.2).
+pub const LEADING_LINES_MAX: usize = 4;
+
+/// Bytes of a method. A longer word at the start is no method.
+pub const METHOD_LEN_MAX: usize = 32;
+
+/// Limits of a head.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes from the first one to the empty line, which is included.
+    pub head_len_max: usize,
+}
+
+/// What is known about the first bytes of a message.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// A prefix of a head; ask again with more bytes.
+    NeedMore,
+    /// Not HTTP/1, however many bytes follow.
+    NotHttp,
+    /// The preface of HTTP/2 (RFC 9113 section 3.4).
+    Http2Preface,
+    /// HTTP/1, and refused.
+    Bad(BadHead),
+    /// A whole head.
+    Head(Box<Head>),
+}
+
+/// Reads the head at the start of `bytes`. The verdict on the whole is the verdict on each prefix
+/// of it that has one.
+#[must_use]
+pub fn judge(bytes: &[u8], limits: &Limits) -> Verdict {
+    let within = bytes.get(..limits.head_len_max).unwrap_or(bytes);
+    match read(within) {
+        Ok(head) => Verdict::Head(Box::new(head)),
+        Err(Unread::Bad(bad)) => Verdict::Bad(bad),
+        Err(Unread::NotHttp) => Verdict::NotHttp,
+        Err(Unread::Http2Preface) => Verdict::Http2Preface,
+        Err(Unread::NeedMore(_)) if within.len() < limits.head_len_max => Verdict::NeedMore,
+        Err(Unread::NeedMore(Part::RequestLine)) => Verdict::Bad(BadHead::TargetTooLong),
+        Err(Unread::NeedMore(Part::Start | Part::Fields)) => Verdict::Bad(BadHead::TooLong),
+    }
+}
+
+/// Why there is no head.
+#[derive(Debug)]
+enum Unread {
+    NeedMore(Part),
+    NotHttp,
+    Http2Preface,
+    Bad(BadHead),
+}
+
+/// Where the bytes ended.
+#[derive(Debug)]
+enum Part {
+    Start,
+    RequestLine,
+    Fields,
+}
+
+impl From<BadHead> for Unread {
+    fn from(bad: BadHead) -> Self {
+        Self::Bad(bad)
+    }
+}
+
+fn read(bytes: &[u8]) -> Result<Head, Unread> {
+    let text = after_empty_lines(bytes)?;
+    look_for_a_method(text)?;
+    let line = request_line(text)?;
+    let (fields, end) = field_lines(text, line.end + CRLF_LEN)?;
+    let text = text.get(..end).unwrap_or_default();
+    let method = text.get(line.method.clone()).unwrap_or_default();
+    let (target, path_and_query) = target::read(method, text, line.target)?;
+    let meaning = fields::read_meaning(text, &fields, line.version)?;
+    refuse_a_second_reading(text, &fields)?;
+    let may_upgrade = method == b"GET";
+    Ok(Head {
+        len: bytes.len() - after_empty_lines(bytes)?.len() + end,
+        text: text.into(),
+        method: line.method,
+        target,
+        path_and_query,
+        fields_start: line.end + CRLF_LEN,
+        fields,
+        host: meaning.host,
+        version: line.version,
+        framing: meaning.framing,
+        keep_alive: meaning.keep_alive,
+        expect_continue: meaning.expect_continue,
+        upgrade: if may_upgrade {
+            meaning.upgrade
+        } else {
+            crate::Upgrade::None
+        },
+    })
+}
+
+const CRLF_LEN: usize = 2;
+
+fn after_empty_lines(mut bytes: &[u8]) -> Result<&[u8], Unread> {
+    for _ in 0..LEADING_LINES_MAX {
+        match bytes {
+            [b'\r', b'\n', rest @ ..] => bytes = rest,
+            [] | [b'\r'] => return Err(Unread::NeedMore(Part::Start)),
+            [_, ..] => return Ok(bytes),
+        }
+    }
+    match bytes {
+        [] => Err(Unread::NeedMore(Part::Start)),
+        [_, ..] => Ok(bytes),
+    }
+}
+
+/// Tells HTTP from other protocols by the first bytes: a token and a space. What only looks like
+/// another protocol, and may still be HTTP to an origin that reads with patience, is refused.
+fn look_for_a_method(text: &[u8]) -> Result<(), Unread> {
+    let word_len = text
+        .iter()
+        .take(METHOD_LEN_MAX + 1)
+        .take_while(|byte| fields::is_in_a_token(**byte))
+        .count();
+    let (word, rest) = text.split_at_checked(word_len).unwrap_or_default();
+    match rest {
+        _ if word_len > METHOD_LEN_MAX => Err(Unread::NotHttp),
+        [] => Err(Unread::NeedMore(Part::Start)),
+        [b' ', ..] if word_len > 0 => Ok(()),
+        [b' ' | b'\t' | b'\r' | b'\n', ..] if word_len == 0 => {
+            Err(Unread::Bad(BadHead::RequestLine))
+        }
+        [_, ..] if is_method_of_http(word) => Err(Unread::Bad(BadHead::RequestLine)),
+        [_, ..] => Err(Unread::NotHttp),
+    }
+}
+
+struct RequestLine {
+    method: Range<usize>,
+    target: Range<usize>,
+    version: Version,
+    end: usize,
+}
+
+fn request_line(text: &[u8]) -> Result<RequestLine, Unread> {
+    let end = match line_end(text, 0, Tab::IsControl) {
+        LineEnd::NotYet => return Err(Unread::NeedMore(Part::RequestLine)),
+        LineEnd::Bad(bad, at) => {
+            let line = text.get(..at).unwrap_or_default();
+            return Err(if is_about_http(line) {
+                Unread::Bad(bad)
+            } else {
+                Unread::NotHttp
+            });
+        }
+        LineEnd::At(end) => end,
+    };
+    let line = text.get(..end).unwrap_or_default();
+    if line == b"PRI * HTTP/2.0" {
+        return Err(Unread::Http2Preface);
+    }
+    let mut parts = line.split(|byte| *byte == b' ');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(method), Some(target), Some(version), None) if !target.is_empty() => {
+            if !is_about_http(line) {
+                return Err(Unread::NotHttp);
+            }
+            let version = read_version(version)?;
+            let target_start = method.len() + 1;
+            let target_end = target_start + target.len();
+            if target.len() > TARGET_LEN_MAX {
+                return Err(Unread::Bad(BadHead::TargetTooLong));
+            }
+            Ok(RequestLine {
+                method: 0..method.len(),
+                target: target_start..target_end,
+                version,
+                end,
+            })
+        }
+        (Some(_), Some(_), None, None) if is_about_http(line) => Err(Unread::Bad(BadHead::Version)),
+        (_, _, _, _) if is_about_http(line) => Err(Unread::Bad(BadHead::RequestLine)),
+        (_, _, _, _) => Err(Unread::NotHttp),
+    }
+}
+
+/// Methods that some origin would answer even after a request line which RFC 9112 does not know.
+const METHODS: [&str; 9] = [
+    "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE",
+];
+
+/// Returns whether a request line, or a part of it, is HTTP's: by its version, or by a method of
+/// HTTP where no other protocol's version follows (RTSP and SIP share the method OPTIONS).
+fn is_about_http(line: &[u8]) -> bool {
+    let last = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+    let (protocol, version) = last.split_at_checked(5).unwrap_or((last, b""));
+    if protocol.eq_ignore_ascii_case(b"HTTP/") {
+        return true;
+    }
+    let others = [&b"RTSP/1.0"[..], b"RTSP/2.0", b"SIP/2.0"];
+    if others.contains(&[protocol, version].concat().as_slice()) {
+        return false;
+    }
+    is_method_of_http(line.split(|byte| *byte == b' ').next().unwrap_or_default())
+}
+
+fn is_method_of_http(word: &[u8]) -> bool {
+    METHODS
+        .iter()
+        .any(|method| word.eq_ignore_ascii_case(method.as_bytes()))
+}
+
+fn read_version(version: &[u8]) -> Result<Version, BadHead> {
+    match version {
+        b"HTTP/1.1" => Ok(Version::Http11),
+        b"HTTP/1.0" => Ok(Version::Http10),
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            Err(BadHead::VersionUnsupported)
+        }
+        _ => Err(BadHead::Version),
+    }
+}
+
+/// Reads field lines from `at` on; returns the fields and where the head ends.
+fn field_lines(text: &[u8], mut at: usize) -> Result<(Vec<Field>, usize), Unread> {
+    let mut fields = Vec::new();
+    loop {
+        let end = match line_end(text, at, Tab::IsText) {
+            LineEnd::NotYet => return Err(Unread::NeedMore(Part::Fields)),
+            LineEnd::Bad(bad, _) => return Err(Unread::Bad(bad)),
+            LineEnd::At(end) => end,
+        };
+        if end == at {
+            return Ok((fields, end + CRLF_LEN));
+        }
+        if fields.len() == FIELDS_MAX {
+            return Err(Unread::Bad(BadHead::TooLong));
+        }
+        fields.push(fields::read_line(text, at..end)?);
+        at = end + CRLF_LEN;
+    }
+}
+
+/// What a tab is in a line.
+#[derive(Clone, Copy)]
+enum Tab {
+    IsText,
+    IsControl,
+}
+
+enum LineEnd {
+    NotYet,
+    /// Where the CR is.
+    At(usize),
+    /// A control character that ends no line, and where it is.
+    Bad(BadHead, usize),
+}
+
+fn line_end(text: &[u8], start: usize, tab: Tab) -> LineEnd {
+    let rest = text.get(start..).unwrap_or_default();
+    let control = rest.iter().position(|byte| match (byte, tab) {
+        (b'\t', Tab::IsText) => false,
+        (byte, Tab::IsText | Tab::IsControl) => byte.is_ascii_control(),
+    });
+    let Some(len) = control else {
+        return LineEnd::NotYet;
+    };
+    let at = start + len;
+    match rest.get(len..).unwrap_or_default() {
+        [b'\r'] => LineEnd::NotYet,
+        [b'\r', b'\n', ..] => LineEnd::At(at),
+        [b'\r', ..] => LineEnd::Bad(BadHead::BareCr, at),
+        [b'\n', ..] => LineEnd::Bad(BadHead::BareLf, at),
+        _ => LineEnd::Bad(BadHead::Control, at),
+    }
+}
+
+/// Reads the head once more with the parser that hyper uses, so that hyper never meets a head
+/// that it refuses or reads in another way.
+fn refuse_a_second_reading(text: &[u8], fields: &[Field]) -> Result<(), BadHead> {
+    let mut headers = [httparse::EMPTY_HEADER; FIELDS_MAX];
+    let mut request = httparse::Request::new(&mut headers);
+    let whole =
+        matches!(request.parse(text), Ok(httparse::Status::Complete(len)) if len == text.len());
+    let same = whole
+        && request.headers.len() == fields.len()
+        && request.headers.iter().zip(fields).all(|(theirs, ours)| {
+            text.get(ours.name.clone()) == Some(theirs.name.as_bytes())
+                && text.get(ours.value.clone()) == Some(theirs.value)
+        });
+    same.then_some(()).ok_or(BadHead::TwoReadings)
+}
+
+#[cfg(test)]
+mod tests;
