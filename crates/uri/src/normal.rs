@@ -1,4 +1,17 @@
-use std::fmt;
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+use std::net::IpAddr;
+
+use crate::READINGS_MAX;
+use crate::host::{Case, is_address, is_plain_name, push_host};
+use crate::path::{Marks, Reader, push_target};
+use crate::split::{Authority, Target, cleaned, split};
+
+/// Bytes of a URI as written. Longer ones have no normal form.
+pub const URI_LEN_MAX: usize = 1024 * 1024;
+
+/// Bytes of what an error shows of the text that it is about.
+const SHOWN_LEN_MAX: usize = 100;
 
 /// The web schemes, which are all that is filtered.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -17,6 +30,11 @@ impl Scheme {
             Self::Http => 80,
             Self::Https => 443,
         }
+    }
+
+    /// Returns the length of `scheme://`.
+    pub(crate) fn prefix_len(self) -> usize {
+        self.as_str().len() + "://".len()
     }
 
     /// Returns the scheme in lower case, without the colon.
@@ -49,8 +67,38 @@ impl NormalUri {
     /// # Errors
     ///
     /// Fails if `text` is not an absolute `http` or `https` URI with a valid host.
-    pub fn parse(_text: &[u8]) -> Result<Self, InvalidUri> {
-        todo!()
+    pub fn parse(text: &[u8]) -> Result<Self, InvalidUri> {
+        if let Some(uri) = Self::already_normal(text) {
+            return Ok(uri);
+        }
+        let text = within_limit(cleaned(text))?;
+        let parts = split(&text)?;
+        let base = Base::of(parts.scheme, &parts.authority, Slack(text.len()))?;
+        let target = Target::without_fragment(parts.target);
+        Ok(base.into_uri(target, Reader::NORMAL).0)
+    }
+
+    /// Returns `text` as a URI if it is one in normal form that has one reading, and plainly so:
+    /// a name without A-labels, no port, no escape, no parameters, no dot segments.
+    pub(crate) fn already_normal(text: &[u8]) -> Option<Self> {
+        let (scheme, rest) = if let Some(rest) = text.strip_prefix(b"http://") {
+            (Scheme::Http, rest)
+        } else {
+            (Scheme::Https, text.strip_prefix(b"https://")?)
+        };
+        let host_len = rest.iter().position(|&b| b == b'/')?;
+        let (host, target) = rest.split_at_checked(host_len)?;
+        if text.len() > URI_LEN_MAX || !is_plain_name(host, Case::Lower) || !is_plain_target(target)
+        {
+            return None;
+        }
+        let host_end = u32::try_from(text.len() - target.len()).ok()?;
+        Some(Self {
+            text: str::from_utf8(text).ok()?.into(),
+            scheme,
+            host_end,
+            path_start: host_end,
+        })
     }
 
     /// Returns the normal form.
@@ -68,25 +116,45 @@ impl NormalUri {
     /// Returns the host: a name in A-labels, a dotted quad, or an IPv6 address in brackets.
     #[must_use]
     pub fn host(&self) -> &str {
-        todo!()
+        self.text
+            .get(self.scheme.prefix_len()..self.host_end())
+            .unwrap_or_default()
     }
 
     /// Returns the host and, unless it is the scheme's own, the port.
     #[must_use]
     pub fn authority(&self) -> &str {
-        todo!()
+        self.text
+            .get(self.scheme.prefix_len()..self.path_start as usize)
+            .unwrap_or_default()
     }
 
     /// Returns the port, written or implied.
     #[must_use]
     pub fn port(&self) -> u16 {
-        todo!()
+        self.text
+            .get(self.host_end() + 1..self.path_start as usize)
+            .and_then(|digits| digits.parse().ok())
+            .unwrap_or_else(|| self.scheme.default_port())
+    }
+
+    /// Returns the address if the host is one.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        let host = self.host();
+        match host.strip_prefix('[') {
+            Some(bracketed) => bracketed.strip_suffix(']')?.parse().ok().map(IpAddr::V6),
+            None if is_address(host) => host.parse().ok().map(IpAddr::V4),
+            None => None,
+        }
     }
 
     /// Returns the path and query, from the first slash.
     #[must_use]
     pub fn path_and_query(&self) -> &str {
-        todo!()
+        self.text
+            .get(self.path_start as usize..)
+            .unwrap_or_default()
     }
 
     /// Returns where the host ends in the text.
@@ -112,7 +180,9 @@ impl fmt::Display for NormalUri {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidUri {
     /// Only web schemes are filtered.
-    #[error("scheme `{0}` is not http or https")]
+    #[error(
+        "scheme `{0}` is not http or https; an absolute URI begins with `http://` or `https://`"
+    )]
     Scheme(String),
     /// No name at all.
     #[error("the host is empty")]
@@ -123,4 +193,127 @@ pub enum InvalidUri {
     /// Not 0 to 65535.
     #[error("`{0}` is not a port; use 0 to 65535")]
     Port(String),
+    /// Servers may read the path in more ways than are judged.
+    #[error("the path has more than {READINGS_MAX} readings")]
+    Ambiguous,
+    /// Over [`URI_LEN_MAX`].
+    #[error("the URI is longer than {URI_LEN_MAX} bytes")]
+    TooLong,
 }
+
+/// Scheme and authority in normal form, on which readings of a path are put.
+#[derive(Clone, Debug)]
+pub(crate) struct Base {
+    text: String,
+    scheme: Scheme,
+    host_end: u32,
+}
+
+/// Bytes to reserve for what follows the authority.
+pub(crate) struct Slack(pub(crate) usize);
+
+impl Base {
+    pub(crate) fn of(
+        scheme: Scheme,
+        authority: &Authority<'_>,
+        slack: Slack,
+    ) -> Result<Self, InvalidUri> {
+        let capacity = authority.host.len() + slack.0;
+        let mut text = String::with_capacity(capacity.min(URI_LEN_MAX));
+        text.push_str(scheme.as_str());
+        text.push_str("://");
+        push_host(&mut text, authority.host)?;
+        let host_end = offset(text.len());
+        if let Some(port) = authority.port.filter(|&p| p != scheme.default_port()) {
+            // Writing to a string does not fail.
+            let _ = write!(text, ":{port}");
+        }
+        Ok(Self {
+            text,
+            scheme,
+            host_end,
+        })
+    }
+
+    /// Returns `scheme://authority`.
+    pub(crate) fn into_text(self) -> String {
+        self.text
+    }
+
+    /// Returns the scheme and authority of `uri`.
+    pub(crate) fn under(uri: &NormalUri) -> Self {
+        let mut text = String::with_capacity(uri.text.len());
+        text.push_str(uri.scheme.as_str());
+        text.push_str("://");
+        text.push_str(uri.authority());
+        Self {
+            text,
+            scheme: uri.scheme,
+            host_end: uri.host_end,
+        }
+    }
+
+    /// Returns the URI with its path as `reader` reads it.
+    pub(crate) fn into_uri(self, target: Target<'_>, reader: Reader) -> (NormalUri, Marks) {
+        let Self {
+            mut text,
+            scheme,
+            host_end,
+        } = self;
+        let path_start = offset(text.len());
+        let marks = push_target(&mut text, target, reader);
+        let uri = NormalUri {
+            text: text.into(),
+            scheme,
+            host_end,
+            path_start,
+        };
+        (uri, marks)
+    }
+}
+
+/// Authorities are bounded by the limits of DNS.
+fn offset(len: usize) -> u32 {
+    u32::try_from(len).expect("scheme, host and port are shorter than 4 GiB")
+}
+
+pub(crate) fn within_limit(text: Cow<'_, [u8]>) -> Result<Cow<'_, [u8]>, InvalidUri> {
+    if text.len() > URI_LEN_MAX {
+        return Err(InvalidUri::TooLong);
+    }
+    Ok(text)
+}
+
+/// Returns the beginning of `text` for an error.
+pub(crate) fn shown(text: &[u8]) -> String {
+    let text = text.get(..SHOWN_LEN_MAX).unwrap_or(text);
+    String::from_utf8_lossy(text).into_owned()
+}
+
+/// Returns whether path and query can only be read in one way and are in normal form.
+fn is_plain_target(target: &[u8]) -> bool {
+    let path_len = target
+        .iter()
+        .position(|&b| b == b'?')
+        .unwrap_or(target.len());
+    let Some((path, query)) = target.split_at_checked(path_len) else {
+        return false;
+    };
+    let mut last = b' ';
+    path.iter().all(|&byte| {
+        let plain = is_plain_in_path(byte) && !(last == b'/' && matches!(byte, b'/' | b'.'));
+        last = byte;
+        plain
+    }) && query.iter().all(|&byte| is_plain_in_query(byte))
+}
+
+fn is_plain_in_path(byte: u8) -> bool {
+    is_plain_in_query(byte) && !matches!(byte, b'?' | b';' | b'\\')
+}
+
+fn is_plain_in_query(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'%' | b'#')
+}
+
+#[cfg(test)]
+mod tests;

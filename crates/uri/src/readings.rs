@@ -1,7 +1,16 @@
+use crate::escape::Decoding;
+use crate::normal::{Base, Slack, URI_LEN_MAX, shown, within_limit};
+use crate::path::{Marks, Nul, Parameters, Reader, Role, Runs};
+use crate::split::{Authority, Target, cleaned, is_slash, split, split_authority};
 use crate::{InvalidUri, NormalUri, Scheme};
 
-/// Readings kept of one URI, the normal form included.
-pub const READINGS_MAX: usize = 4;
+/// Readings kept of one URI, the normal form included. A URI with more is refused, since a
+/// reading that is not judged is a way around the lists.
+pub const READINGS_MAX: usize = 8;
+
+/// Kinds of server tried on one path. It bounds the work for a path that mixes everything; the
+/// readings run out first in any path that was not made for the purpose.
+const READERS_MAX: usize = 48;
 
 /// Every way in which servers may read one URI, the normal form first.
 ///
@@ -19,9 +28,31 @@ impl Readings {
     ///
     /// # Errors
     ///
-    /// Fails if the URI has no normal form.
-    pub fn parse(_text: &[u8]) -> Result<Self, InvalidUri> {
-        todo!()
+    /// Fails if the URI has no normal form, or more than [`READINGS_MAX`] readings.
+    pub fn parse(text: &[u8]) -> Result<Self, InvalidUri> {
+        if let Some(normal) = NormalUri::already_normal(text) {
+            return Ok(Self::single(normal));
+        }
+        let text = within_limit(cleaned(text))?;
+        let parts = split(&text)?;
+        let base = Base::of(parts.scheme, &parts.authority, Slack(text.len()))?;
+        Self::of_parts(base, parts.target)
+    }
+
+    /// Reads a URI as people type it: `http` is meant where no scheme is written.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Readings::parse`] does.
+    pub fn parse_typed(text: &[u8]) -> Result<Self, InvalidUri> {
+        let text = cleaned(text);
+        let has_scheme = text.windows(3).any(|w| w == b"://")
+            || starts_with_any_case(&text, b"http:")
+            || starts_with_any_case(&text, b"https:");
+        if has_scheme {
+            return Self::parse(&text);
+        }
+        Self::parse(&[b"http://", &*text].concat())
     }
 
     /// Reads what an HTTP request names: its authority as sent (`host`, `host:port`), and its
@@ -32,12 +63,23 @@ impl Readings {
     ///
     /// Fails if the authority is no valid host and port.
     pub fn of_request(
-        _scheme: Scheme,
-        _authority: &[u8],
-        _path: &[u8],
-        _port: Option<u16>,
+        scheme: Scheme,
+        authority: &[u8],
+        path: &[u8],
+        port: Option<u16>,
     ) -> Result<Self, InvalidUri> {
-        todo!()
+        if authority.len() + path.len() > URI_LEN_MAX {
+            return Err(InvalidUri::TooLong);
+        }
+        if authority
+            .iter()
+            .any(|&b| is_slash(b) || matches!(b, b'?' | b'#'))
+        {
+            return Err(InvalidUri::Host(shown(authority)));
+        }
+        let mut authority = split_authority(authority)?;
+        authority.port = port.or(authority.port);
+        Self::of_parts(Base::of(scheme, &authority, Slack(path.len()))?, path)
     }
 
     /// Reads a server name from a Client Hello: `https://name/`, with the port unless it is 443.
@@ -45,8 +87,15 @@ impl Readings {
     /// # Errors
     ///
     /// Fails if the name is not a valid host.
-    pub fn of_sni(_name: &[u8], _port: u16) -> Result<Self, InvalidUri> {
-        todo!()
+    pub fn of_sni(name: &[u8], port: u16) -> Result<Self, InvalidUri> {
+        if name.len() > URI_LEN_MAX {
+            return Err(InvalidUri::TooLong);
+        }
+        let authority = Authority {
+            host: name,
+            port: Some(port),
+        };
+        Self::of_parts(Base::of(Scheme::Https, &authority, Slack(1))?, b"")
     }
 
     /// Returns the normal form.
@@ -65,4 +114,113 @@ impl Readings {
     pub fn iter(&self) -> impl Iterator<Item = &NormalUri> {
         std::iter::once(&self.normal).chain(&self.others)
     }
+
+    fn single(normal: NormalUri) -> Self {
+        Self {
+            normal,
+            others: Box::default(),
+        }
+    }
+
+    fn of_parts(base: Base, target: &[u8]) -> Result<Self, InvalidUri> {
+        let (normal, marks) = base.into_uri(Target::without_fragment(target), Reader::NORMAL);
+        let uncut = Target::with_number_sign(target);
+        if marks.leave_one_reading() && uncut.is_none() {
+            return Ok(Self::single(normal));
+        }
+        let mut others = Others {
+            normal: &normal,
+            uris: Vec::new(),
+        };
+        others.read(Target::without_fragment(target), marks)?;
+        if let Some(uncut) = uncut {
+            let (_, marks) = Base::under(&normal).into_uri(uncut, Reader::NORMAL);
+            others.read(uncut, marks)?;
+        }
+        let others = others.uris.into();
+        Ok(Self { normal, others })
+    }
 }
+
+/// The readings found so far beside the normal form.
+struct Others<'a> {
+    normal: &'a NormalUri,
+    uris: Vec<NormalUri>,
+}
+
+impl Others<'_> {
+    /// Adds what every kind of server that may differ here makes of `target`.
+    fn read(&mut self, target: Target<'_>, marks: Marks) -> Result<(), InvalidUri> {
+        let readers = readers(marks);
+        if readers.len() > READERS_MAX {
+            return Err(InvalidUri::Ambiguous);
+        }
+        for reader in readers {
+            let (uri, _) = Base::under(self.normal).into_uri(target, reader);
+            if uri == *self.normal || self.uris.contains(&uri) {
+                continue;
+            }
+            if self.uris.len() + 1 >= READINGS_MAX {
+                return Err(InvalidUri::Ambiguous);
+            }
+            self.uris.push(uri);
+        }
+        Ok(())
+    }
+}
+
+/// Returns the kinds of server that may differ about a path with these marks: every combination,
+/// since an attacker picks the path for the one server that it is meant for.
+fn readers(marks: Marks) -> Vec<Reader> {
+    let mut readers = vec![Reader::NORMAL];
+    let mut vary = |applies: bool, variants: &[fn(&mut Reader)]| {
+        if !applies {
+            return;
+        }
+        for reader in readers.clone() {
+            readers.extend(variants.iter().map(|variant| {
+                let mut reader = reader;
+                variant(&mut reader);
+                reader
+            }));
+        }
+    };
+    vary(
+        marks.nested_escapes,
+        &[
+            |r| r.decoding = Decoding::Once,
+            |r| r.decoding = Decoding::Twice,
+        ],
+    );
+    vary(marks.encoded_slash, &[|r| r.slash = Role::Text]);
+    vary(marks.backslash, &[|r| r.backslash = Role::Text]);
+    vary(
+        marks.question_mark,
+        &[|r| r.question_mark = Role::Separator],
+    );
+    vary(
+        marks.parameters,
+        &[
+            |r| r.parameters = Parameters::DroppedFirst,
+            |r| r.parameters = Parameters::DroppedDecoded,
+        ],
+    );
+    vary(
+        marks.nul,
+        &[|r| r.nul = Nul::Dropped, |r| r.nul = Nul::Ends],
+    );
+    vary(
+        marks.run_before_dots,
+        &[|r| r.runs = Runs::BeforeDotSegments],
+    );
+    readers
+}
+
+/// Returns whether the text begins like `start` in any case.
+fn starts_with_any_case(text: &[u8], start: &[u8]) -> bool {
+    text.get(..start.len())
+        .is_some_and(|head| head.eq_ignore_ascii_case(start))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,279 @@
+//! One path, read the way one kind of server reads it.
+
+use std::borrow::Cow;
+
+use crate::escape::{Decoding, Nesting, decode, push_query, push_segment};
+use crate::split::Target;
+
+/// How a server reads a path. The default is the normal form.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Reader {
+    pub(crate) decoding: Decoding,
+    /// An encoded slash.
+    pub(crate) slash: Role,
+    /// A backslash, encoded or not.
+    pub(crate) backslash: Role,
+    /// An encoded question mark; as a separator it begins the query.
+    pub(crate) question_mark: Role,
+    pub(crate) parameters: Parameters,
+    pub(crate) nul: Nul,
+    pub(crate) runs: Runs,
+}
+
+/// What a character is that may or may not separate.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Role {
+    Separator,
+    Text,
+}
+
+/// What becomes of `;` and what follows it in a segment.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Parameters {
+    Kept,
+    /// Dropped from the path as written, up to the next slash as written.
+    DroppedFirst,
+    /// Dropped from the decoded segments.
+    DroppedDecoded,
+}
+
+/// What becomes of NUL.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Nul {
+    Kept,
+    Dropped,
+    /// It ends the path, as it ends a string in C.
+    Ends,
+}
+
+/// When runs of slashes are collapsed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Runs {
+    AfterDotSegments,
+    BeforeDotSegments,
+}
+
+impl Reader {
+    /// The reader that the normal form is made by.
+    pub(crate) const NORMAL: Self = Self {
+        decoding: Decoding::UntilStable,
+        slash: Role::Separator,
+        backslash: Role::Separator,
+        question_mark: Role::Text,
+        parameters: Parameters::Kept,
+        nul: Nul::Kept,
+        runs: Runs::AfterDotSegments,
+    };
+
+    /// Returns whether a decoded byte separates segments.
+    fn splits_decoded(self, byte: u8) -> bool {
+        match byte {
+            b'/' => self.slash == Role::Separator,
+            b'\\' => self.backslash == Role::Separator,
+            _ => false,
+        }
+    }
+}
+
+/// What was seen in a path that servers may read in different ways.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Marks {
+    pub(crate) nested_escapes: bool,
+    pub(crate) encoded_slash: bool,
+    pub(crate) backslash: bool,
+    pub(crate) question_mark: bool,
+    pub(crate) parameters: bool,
+    pub(crate) nul: bool,
+    /// A double dot after an empty segment.
+    pub(crate) run_before_dots: bool,
+    /// The path ends in a segment of one dot.
+    pub(crate) ends_in_dot: bool,
+}
+
+impl Marks {
+    /// Returns whether all servers read the path alike.
+    pub(crate) fn leave_one_reading(self) -> bool {
+        let Self { ends_in_dot, .. } = self;
+        self == Self {
+            ends_in_dot,
+            ..Self::default()
+        }
+    }
+}
+
+/// Appends path and query to `out` as `reader` reads them.
+pub(crate) fn push_target(out: &mut String, target: Target<'_>, reader: Reader) -> Marks {
+    let mut writer = Writer {
+        start: out.len(),
+        out,
+        reader,
+        marks: Marks::default(),
+        has_empty: false,
+        wants_slash: true,
+    };
+    let query = writer.path(target.path);
+    writer.finish();
+    let marks = writer.marks;
+    for query in query.as_deref().into_iter().chain(target.query) {
+        out.push('?');
+        push_query(out, query);
+    }
+    marks
+}
+
+struct Writer<'a> {
+    out: &'a mut String,
+    /// Where the path begins in `out`. From here on a slash is always a separator.
+    start: usize,
+    reader: Reader,
+    marks: Marks,
+    has_empty: bool,
+    /// Nothing, or a dot segment, came last: a slash is still to be written.
+    wants_slash: bool,
+}
+
+impl Writer<'_> {
+    /// Writes all segments. Returns what an encoded question mark made the query.
+    fn path(&mut self, path: &[u8]) -> Option<Vec<u8>> {
+        self.marks.backslash |= path.contains(&b'\\');
+        let mut rest = path;
+        if rest.first().is_some_and(|&b| self.separates(b)) {
+            rest = rest.get(1..).unwrap_or_default();
+        }
+        loop {
+            let end = rest.iter().position(|&b| self.separates(b));
+            let (segment, tail) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
+            match self.written_segment(segment) {
+                Flow::On => {}
+                Flow::PathEnds => return None,
+                Flow::QueryBegins(mut query) => {
+                    query.extend_from_slice(tail);
+                    return Some(query);
+                }
+            }
+            rest = tail.get(1..)?;
+        }
+    }
+
+    /// Returns whether a byte as written separates segments.
+    fn separates(&self, byte: u8) -> bool {
+        byte == b'/' || (byte == b'\\' && self.reader.backslash == Role::Separator)
+    }
+
+    /// Writes what stands between two slashes as written.
+    fn written_segment(&mut self, written: &[u8]) -> Flow {
+        let written = match self.reader.parameters {
+            Parameters::DroppedFirst => before(written, b';'),
+            Parameters::Kept | Parameters::DroppedDecoded => written,
+        };
+        let mut decoded = Cow::Borrowed(written);
+        if written.contains(&b'%') {
+            let mut bytes = Vec::with_capacity(written.len());
+            let nesting = decode(written, self.reader.decoding, &mut bytes);
+            self.marks.nested_escapes |= nesting == Nesting::Nested;
+            decoded = Cow::Owned(bytes);
+        }
+        self.mark(&decoded);
+        let (segments, flow) = self.cut(&decoded);
+        let reader = self.reader;
+        for segment in segments.split(|&b| reader.splits_decoded(b)) {
+            self.segment(segment);
+        }
+        flow
+    }
+
+    fn mark(&mut self, decoded: &[u8]) {
+        for &byte in decoded {
+            match byte {
+                b'/' => self.marks.encoded_slash = true,
+                b'\\' => self.marks.backslash = true,
+                b'?' => self.marks.question_mark = true,
+                b';' => self.marks.parameters = true,
+                0 => self.marks.nul = true,
+                _ => {}
+            }
+        }
+    }
+
+    /// Cuts a decoded segment where the path ends for this reader.
+    fn cut<'a>(&self, decoded: &'a [u8]) -> (Cow<'a, [u8]>, Flow) {
+        let ends = |b: u8| {
+            (b == 0 && self.reader.nul == Nul::Ends)
+                || (b == b'?' && self.reader.question_mark == Role::Separator)
+        };
+        if let Some(at) = decoded.iter().position(|&b| ends(b))
+            && let Some((path, [end, rest @ ..])) = decoded.split_at_checked(at)
+        {
+            let flow = match end {
+                0 => Flow::PathEnds,
+                _ => Flow::QueryBegins(rest.to_vec()),
+            };
+            return (self.without_nul(path), flow);
+        }
+        (self.without_nul(decoded), Flow::On)
+    }
+
+    fn without_nul<'a>(&self, decoded: &'a [u8]) -> Cow<'a, [u8]> {
+        match self.reader.nul {
+            Nul::Dropped if decoded.contains(&0) => {
+                Cow::Owned(decoded.iter().copied().filter(|&b| b != 0).collect())
+            }
+            Nul::Dropped | Nul::Kept | Nul::Ends => Cow::Borrowed(decoded),
+        }
+    }
+
+    /// Writes one segment, or does what it says if it is a dot segment.
+    fn segment(&mut self, segment: &[u8]) {
+        let segment = match self.reader.parameters {
+            Parameters::DroppedDecoded => before(segment, b';'),
+            Parameters::Kept | Parameters::DroppedFirst => segment,
+        };
+        self.marks.ends_in_dot = segment == b".";
+        self.wants_slash = true;
+        match segment {
+            b"." => {}
+            b".." => {
+                self.marks.run_before_dots |= self.has_empty;
+                let parent = self.written().rfind('/').unwrap_or_default();
+                self.out.truncate(self.start + parent);
+            }
+            b"" if self.reader.runs == Runs::BeforeDotSegments => {}
+            _ => {
+                self.has_empty |= segment.is_empty();
+                self.wants_slash = false;
+                self.out.push('/');
+                push_segment(self.out, segment);
+            }
+        }
+    }
+
+    fn written(&self) -> &str {
+        self.out.get(self.start..).unwrap_or_default()
+    }
+
+    fn finish(&mut self) {
+        if self.wants_slash {
+            self.out.push('/');
+        }
+        if self.has_empty {
+            let path = self.out.split_off(self.start);
+            let mut last = ' ';
+            self.out.extend(path.chars().filter(|&c| {
+                let again = c == '/' && last == '/';
+                last = c;
+                !again
+            }));
+        }
+    }
+}
+
+/// How a path goes on after a segment.
+enum Flow {
+    On,
+    PathEnds,
+    QueryBegins(Vec<u8>),
+}
+
+fn before(text: &[u8], end: u8) -> &[u8] {
+    text.split(|&b| b == end).next().unwrap_or_default()
+}

@@ -1,0 +1,152 @@
+//! Cuts the bytes of a URI into its parts as browsers do.
+
+use std::borrow::Cow;
+
+use crate::normal::shown;
+use crate::{InvalidUri, Scheme};
+
+/// Authority and the rest of a URI, both as written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parts<'a> {
+    pub(crate) scheme: Scheme,
+    pub(crate) authority: Authority<'a>,
+    /// From the first slash, question mark or number sign after the authority.
+    pub(crate) target: &'a [u8],
+}
+
+/// Host and port as written, without userinfo.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Authority<'a> {
+    pub(crate) host: &'a [u8],
+    /// Absent: nothing after the colon, or no colon.
+    pub(crate) port: Option<u16>,
+}
+
+/// Path and query of a URI, as written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Target<'a> {
+    pub(crate) path: &'a [u8],
+    pub(crate) query: Option<&'a [u8]>,
+}
+
+/// Removes what browsers remove: controls and spaces around, tabs and line ends anywhere.
+pub(crate) fn cleaned(text: &[u8]) -> Cow<'_, [u8]> {
+    let is_outer = |&b: &u8| b <= b' ';
+    let is_inner = |b: &u8| matches!(b, b'\t' | b'\r' | b'\n');
+    let start = text.iter().position(|b| !is_outer(b)).unwrap_or(text.len());
+    let end = text
+        .iter()
+        .rposition(|b| !is_outer(b))
+        .map_or(start, |last| last + 1);
+    let text = text.get(start..end).unwrap_or_default();
+    if text.iter().any(is_inner) {
+        Cow::Owned(text.iter().copied().filter(|b| !is_inner(b)).collect())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Splits a cleaned absolute URI.
+pub(crate) fn split(text: &[u8]) -> Result<Parts<'_>, InvalidUri> {
+    let (scheme, rest) = split_scheme(text)?;
+    let slashes = rest.iter().take_while(|&&b| is_slash(b)).count();
+    let rest = rest.get(slashes..).unwrap_or_default();
+    let ends_authority = |&b: &u8| is_slash(b) || matches!(b, b'?' | b'#');
+    let end = rest.iter().position(ends_authority).unwrap_or(rest.len());
+    let (authority, target) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+    Ok(Parts {
+        scheme,
+        authority: split_authority(authority)?,
+        target,
+    })
+}
+
+fn split_scheme(text: &[u8]) -> Result<(Scheme, &[u8]), InvalidUri> {
+    let mut halves = text.splitn(2, |&b| b == b':');
+    match (halves.next(), halves.next()) {
+        (Some(scheme), Some(rest)) if scheme.eq_ignore_ascii_case(b"http") => {
+            Ok((Scheme::Http, rest))
+        }
+        (Some(scheme), Some(rest)) if scheme.eq_ignore_ascii_case(b"https") => {
+            Ok((Scheme::Https, rest))
+        }
+        (Some(scheme), Some(_)) => Err(InvalidUri::Scheme(shown(scheme))),
+        _ => Err(InvalidUri::Scheme(String::new())),
+    }
+}
+
+/// Splits `userinfo@host:port`. The last `@` ends the userinfo.
+pub(crate) fn split_authority(text: &[u8]) -> Result<Authority<'_>, InvalidUri> {
+    let text = text.rsplit(|&b| b == b'@').next().unwrap_or_default();
+    let mut in_brackets = false;
+    let colon = text.iter().position(|&b| {
+        in_brackets = match b {
+            b'[' => true,
+            b']' => false,
+            _ => in_brackets,
+        };
+        b == b':' && !in_brackets
+    });
+    let Some((host, colon_port)) = colon.and_then(|at| text.split_at_checked(at)) else {
+        return Ok(Authority {
+            host: text,
+            port: None,
+        });
+    };
+    Ok(Authority {
+        host,
+        port: port(colon_port.get(1..).unwrap_or_default())?,
+    })
+}
+
+fn port(digits: &[u8]) -> Result<Option<u16>, InvalidUri> {
+    if digits.is_empty() {
+        return Ok(None);
+    }
+    let invalid = || InvalidUri::Port(shown(digits));
+    let mut port = 0_u16;
+    for digit in digits {
+        let value = digit
+            .checked_sub(b'0')
+            .filter(|v| *v < 10)
+            .ok_or_else(invalid)?;
+        port = port
+            .checked_mul(10)
+            .and_then(|p| p.checked_add(u16::from(value)))
+            .ok_or_else(invalid)?;
+    }
+    Ok(Some(port))
+}
+
+impl<'a> Target<'a> {
+    /// Splits what follows the authority; a number sign begins the fragment, which is dropped.
+    pub(crate) fn without_fragment(text: &'a [u8]) -> Self {
+        Self::split(until(text, b'#'))
+    }
+
+    /// Splits what follows the authority as a server does that takes a number sign in the path
+    /// for part of a name. None: no number sign there.
+    pub(crate) fn with_number_sign(text: &'a [u8]) -> Option<Self> {
+        let target = Self::split(text);
+        target.path.contains(&b'#').then(|| Self {
+            query: target.query.map(|query| until(query, b'#')),
+            ..target
+        })
+    }
+
+    fn split(text: &'a [u8]) -> Self {
+        let path = until(text, b'?');
+        Self {
+            path,
+            query: text.get(path.len() + 1..),
+        }
+    }
+}
+
+fn until(text: &[u8], end: u8) -> &[u8] {
+    text.split(|&b| b == end).next().unwrap_or_default()
+}
+
+pub(crate) fn is_slash(byte: u8) -> bool {
+    matches!(byte, b'/' | b'\\')
+}
