@@ -1,12 +1,17 @@
 //! From a request to a decision: session, profile, filter, categorizer.
 
+use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
-use filter::{Decision, Protocol, Target};
+use filter::{Answer, AskError, Decision, Protocol, Question, Request, Step, Target};
 use sessions::Session;
 
+use crate::config::SendSubscriber;
 use crate::connection::Connection;
+use crate::icap::AskFacts;
+use crate::state::Live;
 use crate::worker::Worker;
 
 /// A decision with what enforcement and the access log need beside it.
@@ -21,13 +26,119 @@ pub(crate) struct Judged {
 }
 
 impl Worker {
-    /// Judges one request of a connection. Never takes longer than the ICAP deadline.
+    /// Judges one request of a connection and counts the decision. Never takes longer than the
+    /// ICAP deadline.
+    ///
+    /// Session and profile are those of this moment; policy and settings are those of the moment
+    /// of the decision.
     pub(crate) async fn judge(
         &self,
-        _connection: &Connection,
-        _protocol: Protocol,
-        _target: Target<'_>,
+        connection: &Connection,
+        protocol: Protocol,
+        target: Target<'_>,
     ) -> Judged {
-        todo!()
+        let started = Instant::now();
+        let live = self.shared.live.load_full();
+        let session = live.session(connection.client.ip());
+        let requested = match target {
+            Target::Uri(readings) => Some(readings),
+            Target::Undecidable(_) => None,
+        };
+        let request = Request {
+            profile: live.profile(session.as_deref()),
+            target,
+            destination: connection.bypass_address(requested),
+        };
+        let rules = self.shared.rules(&live);
+        let step = self.filter.borrow_mut().begin(&rules, request, started);
+        let (decision, icap_took) = match step {
+            Step::Decided(decision) => (decision, None),
+            Step::Ask(question) => {
+                let facts = facts(&live, connection, session.as_deref());
+                let (decision, waited) = self.decide_with_answers(question, facts).await;
+                (decision, Some(waited))
+            }
+        };
+        let took = started.elapsed();
+        self.shared.metrics.decided(&decision, protocol, took);
+        Judged {
+            decision,
+            session,
+            took,
+            icap_took,
+        }
+    }
+
+    /// Asks the categorizer and decides under the rules in force when it has answered.
+    async fn decide_with_answers(
+        &self,
+        question: Question,
+        facts: AskFacts,
+    ) -> (Decision, Duration) {
+        let asked = Instant::now();
+        let answers = self.ask(&question, &facts).await;
+        let now = Instant::now();
+        let rules = self.shared.rules(&self.shared.live.load());
+        let decision = self
+            .filter
+            .borrow_mut()
+            .finish(&rules, question, answers, now);
+        (decision, now.duration_since(asked))
+    }
+
+    /// Asks about every reading at once; answers come in the order of the readings.
+    async fn ask(&self, question: &Question, facts: &AskFacts) -> Vec<Result<Answer, AskError>> {
+        let Some(icap) = &self.shared.icap else {
+            // A profile asks for categories and no service is configured; `check` reports it.
+            return vec![Err(AskError::Connect); question.uris().len()];
+        };
+        let asked = question
+            .uris()
+            .iter()
+            .map(|uri| icap.ask(uri.clone(), facts.clone()));
+        join_all(asked).await
+    }
+}
+
+/// Waits for all of a few futures, on one task.
+async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut waiting: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
+    std::future::poll_fn(|context| {
+        let mut pending = false;
+        for (future, output) in &mut waiting {
+            if output.is_none() {
+                match future.as_mut().poll(context) {
+                    Poll::Ready(ready) => *output = Some(ready),
+                    Poll::Pending => pending = true,
+                }
+            }
+        }
+        if pending {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    })
+    .await;
+    waiting
+        .into_iter()
+        .filter_map(|(_, output)| output)
+        .collect()
+}
+
+/// Returns what the categorizer may learn beside the URI.
+fn facts(live: &Live, connection: &Connection, session: Option<&Session>) -> AskFacts {
+    let send = live.config.icap.as_ref().map(|icap| icap.send_subscriber);
+    let subscriber = match send {
+        None | Some(SendSubscriber::Never) => None,
+        Some(SendSubscriber::Msisdn) => session.and_then(|session| session.msisdn.clone()),
+        Some(SendSubscriber::Imsi) => session.and_then(|session| session.imsi.clone()),
+    };
+    AskFacts {
+        client: Some(connection.client.ip()),
+        server: connection
+            .original_destination()
+            .map(|address| address.ip()),
+        subscriber,
     }
 }

@@ -2,6 +2,7 @@
 //! decision. Bytes, URI, decision, enforcement: data flows in this direction only.
 
 mod access_log;
+mod close;
 pub mod config;
 mod connection;
 mod dial;
@@ -11,6 +12,7 @@ mod judge;
 mod listen;
 mod metrics;
 mod run;
+mod splice;
 mod state;
 mod tls;
 mod worker;

@@ -1,5 +1,263 @@
 //! Everything that is counted, in one place. Compared with docs/METRICS.md by a test.
 
-/// The proxy's metrics.
-#[derive(Debug, Default)]
-pub(crate) struct Metrics {}
+use std::time::Duration;
+
+use filter::{Decision, Protocol};
+use policy::Action;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use crate::config::Mode;
+use crate::dial::DialError;
+
+/// The first bucket of the decision times: a microsecond, which is what a cache hit takes.
+const DECISION_BUCKET_FIRST: f64 = 1e-6;
+/// Buckets of the decision times, each four times the one before: up to about four seconds.
+const DECISION_BUCKETS: u16 = 12;
+
+/// The proxy's metrics. Labels are words of enums, so there are never more than those.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    decisions: Family<DecisionLabels, Counter>,
+    decision_seconds: Histogram,
+    undecidable: Family<ReasonLabel, Counter>,
+    prefixes_rejected: Counter,
+    connections: Family<ListenerLabel, Counter>,
+    /// Connections that are open.
+    pub(crate) connections_active: Gauge,
+    refused: Family<ReasonLabel, Counter>,
+    bad_requests: Family<ReasonLabel, Counter>,
+    origin_failures: Family<ReasonLabel, Counter>,
+    bytes: Family<DirectionLabel, Counter>,
+    /// Access log lines that were not written.
+    pub(crate) access_log_dropped: Counter,
+    /// Configurations put in force after the first.
+    pub(crate) reloads: Counter,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct DecisionLabels {
+    action: &'static str,
+    source: &'static str,
+    protocol: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ListenerLabel {
+    listener: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct DirectionLabel {
+    direction: &'static str,
+}
+
+/// Why a connection was closed before anything was read from it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Refusal {
+    /// An explicit client that is not in the listener's list.
+    ClientNotListed,
+    /// An intercepting listener, or another address of ours, was dialled itself.
+    SelfAddressed,
+    /// The original destination is unknown.
+    NoOriginalDestination,
+    /// The worker has as many connections as it may.
+    ConnectionLimit,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("weir"),
+            decisions: Family::default(),
+            decision_seconds: Histogram::new(exponential_buckets(
+                DECISION_BUCKET_FIRST,
+                4.0,
+                DECISION_BUCKETS,
+            )),
+            undecidable: Family::default(),
+            prefixes_rejected: Counter::default(),
+            connections: Family::default(),
+            connections_active: Gauge::default(),
+            refused: Family::default(),
+            bad_requests: Family::default(),
+            origin_failures: Family::default(),
+            bytes: Family::default(),
+            access_log_dropped: Counter::default(),
+            reloads: Counter::default(),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    /// Returns all metrics as OpenMetrics text.
+    pub(crate) fn encode(&self) -> String {
+        let mut text = String::new();
+        match encode(&mut text, &self.registry) {
+            Ok(()) => text,
+            // Writing to a string does not fail.
+            Err(std::fmt::Error) => String::new(),
+        }
+    }
+
+    /// Counts a decision.
+    pub(crate) fn decided(&self, decision: &Decision, protocol: Protocol, took: Duration) {
+        self.decisions
+            .get_or_create(&DecisionLabels {
+                action: action_word(decision.action),
+                source: decision.source.as_str(),
+                protocol: protocol_word(protocol),
+            })
+            .inc();
+        self.decision_seconds.observe(took.as_secs_f64());
+        if let Some(reason) = decision.undecidable {
+            count(&self.undecidable, reason.as_str());
+        }
+        if decision.prefix_rejected {
+            self.prefixes_rejected.inc();
+        }
+    }
+
+    /// Counts an accepted connection.
+    pub(crate) fn accepted(&self, mode: Mode) {
+        let listener = mode_word(mode);
+        self.connections
+            .get_or_create(&ListenerLabel { listener })
+            .inc();
+    }
+
+    /// Counts a connection that was refused.
+    pub(crate) fn refused(&self, refusal: Refusal) {
+        count(&self.refused, refusal.as_str());
+    }
+
+    /// Counts a request head that was refused; `reason` is a word of an enum.
+    pub(crate) fn bad_request(&self, reason: &'static str) {
+        count(&self.bad_requests, reason);
+    }
+
+    /// Counts an origin that could not be reached.
+    pub(crate) fn origin_failed(&self, error: &DialError) {
+        count(&self.origin_failures, error.as_str());
+    }
+
+    /// Counts bytes that passed through in both directions.
+    pub(crate) fn passed(&self, from_client: u64, to_client: u64) {
+        for (direction, bytes) in [("from_client", from_client), ("to_client", to_client)] {
+            self.bytes
+                .get_or_create(&DirectionLabel { direction })
+                .inc_by(bytes);
+        }
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("decisions", "Decisions made", self.decisions.clone());
+        registry.register(
+            "decision_seconds",
+            "From a request to its decision",
+            self.decision_seconds.clone(),
+        );
+        registry.register(
+            "undecidable",
+            "Requests that could not be judged",
+            self.undecidable.clone(),
+        );
+        registry.register(
+            "prefixes_rejected",
+            "Answers of the categorizer whose prefix length was not valid",
+            self.prefixes_rejected.clone(),
+        );
+        registry.register(
+            "connections",
+            "Connections accepted",
+            self.connections.clone(),
+        );
+        registry.register(
+            "connections_active",
+            "Connections open",
+            self.connections_active.clone(),
+        );
+        registry.register(
+            "connections_refused",
+            "Connections closed before anything was read from them",
+            self.refused.clone(),
+        );
+        registry.register(
+            "bad_requests",
+            "Request heads refused with 400",
+            self.bad_requests.clone(),
+        );
+        registry.register(
+            "origin_failures",
+            "Origins that could not be reached",
+            self.origin_failures.clone(),
+        );
+        registry.register("bytes", "Bytes passed through", self.bytes.clone());
+        registry.register(
+            "access_log_dropped",
+            "Access log lines that were not written",
+            self.access_log_dropped.clone(),
+        );
+        registry.register(
+            "reloads",
+            "Configurations put in force after the first",
+            self.reloads.clone(),
+        );
+    }
+}
+
+impl Refusal {
+    /// Returns the word for logs and metrics.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientNotListed => "client_not_listed",
+            Self::SelfAddressed => "self_addressed",
+            Self::NoOriginalDestination => "no_original_destination",
+            Self::ConnectionLimit => "connection_limit",
+        }
+    }
+}
+
+/// Returns the word for an action in logs and metrics.
+pub(crate) fn action_word(action: Action) -> &'static str {
+    match action {
+        Action::Pass => "pass",
+        Action::Block => "block",
+        Action::Redirect(_) => "redirect",
+    }
+}
+
+/// Returns the word for a protocol in logs and metrics.
+pub(crate) fn protocol_word(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Http => "http",
+        Protocol::Tls => "tls",
+    }
+}
+
+/// Returns the word for a kind of listener in logs and metrics.
+pub(crate) fn mode_word(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Tproxy => "tproxy",
+        Mode::Redirect => "redirect",
+        Mode::Explicit => "explicit",
+    }
+}
+
+fn count(family: &Family<ReasonLabel, Counter>, reason: &'static str) {
+    family.get_or_create(&ReasonLabel { reason }).inc();
+}

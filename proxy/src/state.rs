@@ -1,9 +1,14 @@
+//! What the process shares between its workers, and what a reload replaces.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
+use filter::Rules;
 use policy::PolicySet;
-use sessions::Directory;
+use sessions::{Directory, Session};
 
 use crate::access_log::AccessLogger;
 use crate::config::Config;
@@ -17,6 +22,10 @@ pub struct Content {
     pub policy: Arc<PolicySet>,
     /// Who is behind an address.
     pub sessions: Directory,
+    /// Names in normal form that are looked up here before DNS is asked, and the address and
+    /// port that each stands for. `weir up` puts its demonstration names here; a gateway has
+    /// none.
+    pub static_hosts: Arc<BTreeMap<String, SocketAddr>>,
 }
 
 /// One consistent view of everything that a reload replaces. Read once for every request.
@@ -38,6 +47,33 @@ pub(crate) struct Shared {
     pub(crate) icap_generation: Arc<AtomicU64>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) access_log: AccessLogger,
-    /// Addresses where the proxy will not go: its own listeners, admin and ICAP endpoints.
-    pub(crate) forbidden: ArcSwap<Vec<std::net::SocketAddr>>,
+    /// Addresses where the proxy will not go: its own listeners and admin endpoint. Those of the
+    /// ICAP endpoints are asked of the ICAP client, which resolves them anew.
+    pub(crate) forbidden: ArcSwap<Vec<SocketAddr>>,
+}
+
+impl Live {
+    /// Returns the session of a client.
+    pub(crate) fn session(&self, client: IpAddr) -> Option<Arc<Session>> {
+        self.content.sessions.lookup(client).cloned()
+    }
+
+    /// Returns the profile of a session: its own, that of its access point, the default.
+    pub(crate) fn profile<'a>(&'a self, session: Option<&'a Session>) -> Option<&'a Arc<str>> {
+        self.content
+            .sessions
+            .profile_name(session)
+            .or_else(|| Some(&self.content.policy.default_profile()?.name))
+    }
+}
+
+impl Shared {
+    /// Returns the rules in force, for one request.
+    pub(crate) fn rules(&self, live: &Live) -> Rules {
+        Rules {
+            policy: Arc::clone(&live.content.policy),
+            policy_generation: live.generation,
+            icap_generation: self.icap_generation.load(Ordering::Acquire),
+        }
+    }
 }

@@ -1,0 +1,149 @@
+//! Where the proxy will not go, looked at on the address that is really dialled.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+use crate::icap::IcapClient;
+use crate::state::Shared;
+
+/// The prefix under which IPv6 carries IPv4 through a translator (RFC 6052).
+const NAT64: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];
+
+/// Returns whether the proxy does not go to `address` for this client: its own listeners, admin
+/// and ICAP endpoints never; loopback, link-local and unspecified addresses only for clients
+/// that are on loopback themselves.
+pub(crate) fn goes_nowhere(shared: &Shared, client: IpAddr, address: SocketAddr) -> bool {
+    let mut ours = shared.forbidden.load().to_vec();
+    if let Some(icap) = &shared.icap {
+        ours.extend(IcapClient::addresses(icap));
+    }
+    is_forbidden(&ours, client, address)
+}
+
+fn is_forbidden(ours: &[SocketAddr], client: IpAddr, address: SocketAddr) -> bool {
+    let ip = plain(address.ip());
+    let near = ip.is_loopback() || ip.is_unspecified() || is_link_local(ip);
+    if near && !plain(client).is_loopback() {
+        return true;
+    }
+    ours.iter()
+        .filter(|own| own.port() == address.port())
+        .any(|own| is_same(plain(own.ip()), ip))
+}
+
+/// Returns whether a connection to `dialled` arrives at a socket that is bound to `own`.
+fn is_same(own: IpAddr, dialled: IpAddr) -> bool {
+    // The system takes a connection to no address as one to loopback.
+    own == dialled || dialled.is_unspecified() || (own.is_unspecified() && is_local(dialled))
+}
+
+/// Returns whether an address is this machine's.
+fn is_local(ip: IpAddr) -> bool {
+    // Binding is the one question that the system answers by its own routes, for every address
+    // of every interface.
+    ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
+}
+
+/// Returns the IPv4 address that an IPv6 address stands for, or the address itself.
+fn plain(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(v6) => embedded(v6).map_or(ip, IpAddr::V4),
+        canonical @ IpAddr::V4(_) => canonical,
+    }
+}
+
+fn embedded(v6: Ipv6Addr) -> Option<Ipv4Addr> {
+    let prefix = v6.segments();
+    let is_nat64 = prefix
+        .iter()
+        .zip(NAT64)
+        .all(|(segment, wanted)| *segment == wanted);
+    let [.., a, b, c, d] = v6.octets();
+    is_nat64.then(|| Ipv4Addr::new(a, b, c, d))
+}
+
+fn is_link_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FAR: &str = "192.0.2.7";
+    const NEAR: &str = "127.0.0.1";
+
+    #[test]
+    fn loopback_is_only_for_clients_on_loopback() {
+        for address in [
+            "127.0.0.1:80",
+            "127.9.9.9:80",
+            "[::1]:80",
+            "0.0.0.0:80",
+            "[::]:80",
+            "169.254.169.254:80",
+            "[fe80::1]:80",
+            "[::ffff:127.0.0.1]:80",
+            "[::ffff:169.254.1.1]:80",
+            "[64:ff9b::7f00:1]:80",
+            "[64:ff9b::a9fe:a9fe]:80",
+        ] {
+            check(FAR, address, true);
+            check("2001:db8::1", address, true);
+            check(NEAR, address, false);
+            check("::1", address, false);
+            check("::ffff:127.0.0.1", address, false);
+        }
+    }
+
+    #[test]
+    fn other_addresses_are_for_everyone() {
+        for address in [
+            "198.51.100.1:80",
+            "10.0.0.1:443",
+            "[2001:db8::2]:80",
+            "[64:ff9b::1]:80",
+        ] {
+            check(NEAR, address, false);
+        }
+        check(FAR, "198.51.100.1:80", false);
+        check(FAR, "198.51.100.1:3128", false);
+    }
+
+    #[test]
+    fn our_own_sockets_are_for_nobody() {
+        for address in [
+            // The explicit listener, however its address is written.
+            "127.0.0.1:3128",
+            "[::ffff:127.0.0.1]:3128",
+            "[64:ff9b::7f00:1]:3128",
+            "0.0.0.0:3128",
+            "[::]:3128",
+            // The listeners on every address.
+            "127.0.0.1:3129",
+            "127.1.2.3:3129",
+            "[::1]:3129",
+            "[::ffff:127.0.0.1]:3129",
+            // An endpoint elsewhere.
+            "203.0.113.5:1344",
+        ] {
+            check(NEAR, address, true);
+            check(FAR, address, true);
+        }
+        check(NEAR, "203.0.113.5:3129", false);
+        check(NEAR, "127.0.0.1:3127", false);
+    }
+
+    #[track_caller]
+    fn check(client: &str, address: &str, expected: bool) {
+        let ours: Vec<SocketAddr> = ["127.0.0.1:3128", "[::]:3129", "203.0.113.5:1344"]
+            .iter()
+            .map(|own| own.parse().unwrap())
+            .collect();
+        let address: SocketAddr = address.parse().unwrap();
+        let found = is_forbidden(&ours, client.parse().unwrap(), address);
+        assert_eq!(found, expected, "{client} to {address}");
+    }
+}

@@ -1,0 +1,243 @@
+//! Bytes that pass untouched in both directions, without a copy into this program.
+
+mod pipe;
+
+use std::cell::Cell;
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use rustix::pipe::SpliceFlags;
+use socket2::SockRef;
+use tokio::io::{AsyncWriteExt, Interest};
+use tokio::net::TcpStream;
+use tokio::task::consume_budget;
+use tokio::time::{Instant, sleep_until};
+
+use crate::close;
+use crate::connection::ClientStream;
+use crate::worker::Worker;
+use pipe::{PIPE_LEN, Pipe};
+
+pub(crate) use pipe::Pipes;
+
+/// How long a tunnel may be silent in both directions (RFC 5382 section 5 asks for over two
+/// hours and four minutes).
+pub(crate) const TUNNEL_IDLE_MAX: Duration = Duration::from_secs(125 * 60);
+
+/// How long a tunnel may be silent after one side has ended.
+pub(crate) const HALF_CLOSED_IDLE_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// How long the bytes that were read ahead may take to be sent.
+pub(crate) const READ_AHEAD_WAIT: Duration = Duration::from_secs(60);
+
+/// What passed, and how it ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Passed {
+    /// Bytes from the client to the origin.
+    pub(crate) from_client: u64,
+    /// Bytes from the origin to the client.
+    pub(crate) to_client: u64,
+    /// Why it ended before both sides did: a word of an enum.
+    pub(crate) failure: Option<&'static str>,
+}
+
+/// Counts both directions and remembers the last sign of life.
+#[derive(Debug)]
+struct Traffic {
+    from_client: Cell<u64>,
+    to_client: Cell<u64>,
+    last: Cell<Instant>,
+    half_closed: Cell<bool>,
+}
+
+impl Worker {
+    /// Sends what was read ahead to the origin, then passes bytes in both directions until both
+    /// sides have ended. The end of one side reaches the other; a reset becomes a reset.
+    pub(crate) async fn pass_through(&self, client: ClientStream, mut origin: TcpStream) -> Passed {
+        let ClientStream { read_ahead, socket } = client;
+        let traffic = Traffic::new();
+        let sent = tokio::time::timeout(READ_AHEAD_WAIT, origin.write_all(&read_ahead)).await;
+        let failure = match sent {
+            Ok(Ok(())) => {
+                traffic.count(&traffic.from_client, read_ahead.len());
+                drop(read_ahead);
+                self.pass_both_ways(&socket, &origin, &traffic).await
+            }
+            Ok(Err(_)) => Some("connection_lost"),
+            Err(_) => Some("idle"),
+        };
+        if traffic.half_closed.get() {
+            // After the end of one side the other may vanish as it likes: what the client was
+            // sent last must still arrive.
+            close::quietly(socket).await;
+        } else if failure.is_some() {
+            close::reset(socket);
+            close::reset(origin);
+        }
+        let passed = Passed {
+            from_client: traffic.from_client.get(),
+            to_client: traffic.to_client.get(),
+            failure,
+        };
+        self.shared
+            .metrics
+            .passed(passed.from_client, passed.to_client);
+        passed
+    }
+
+    async fn pass_both_ways(
+        &self,
+        client: &TcpStream,
+        origin: &TcpStream,
+        traffic: &Traffic,
+    ) -> Option<&'static str> {
+        let both = async {
+            tokio::try_join!(
+                self.pass(client, origin, traffic, &traffic.from_client),
+                self.pass(origin, client, traffic, &traffic.to_client),
+            )
+        };
+        tokio::select! {
+            ended = both => ended.is_err().then_some("connection_lost"),
+            () = traffic.fell_silent() => Some("idle"),
+        }
+    }
+
+    /// Passes bytes in one direction until their source ends, and ends the destination too.
+    async fn pass(
+        &self,
+        from: &TcpStream,
+        to: &TcpStream,
+        traffic: &Traffic,
+        count: &Cell<u64>,
+    ) -> io::Result<()> {
+        loop {
+            from.readable().await?;
+            // An idle tunnel holds no pipe: it is taken when there are bytes to carry.
+            let ended = match self.pipes.take() {
+                Ok(pipe) => {
+                    let ended = carry(from, to, &pipe, |len| traffic.count(count, len)).await?;
+                    self.pipes.give_back(pipe);
+                    ended
+                }
+                // Without a descriptor to spare bytes are copied.
+                Err(_) => copy(from, to, |len| traffic.count(count, len)).await?,
+            };
+            if ended {
+                traffic.half_closed.set(true);
+                return end_writing(to);
+            }
+        }
+    }
+}
+
+impl Traffic {
+    fn new() -> Self {
+        Self {
+            from_client: Cell::new(0),
+            to_client: Cell::new(0),
+            last: Cell::new(Instant::now()),
+            half_closed: Cell::new(false),
+        }
+    }
+
+    fn count(&self, count: &Cell<u64>, len: usize) {
+        let len = u64::try_from(len).unwrap_or(u64::MAX);
+        count.set(count.get().saturating_add(len));
+        self.last.set(Instant::now());
+    }
+
+    /// Completes when nothing has passed for too long.
+    async fn fell_silent(&self) {
+        loop {
+            let idle_max = if self.half_closed.get() {
+                HALF_CLOSED_IDLE_MAX
+            } else {
+                TUNNEL_IDLE_MAX
+            };
+            let (now, until) = (Instant::now(), self.last.get() + idle_max);
+            if now >= until {
+                return;
+            }
+            // The tunnel may become half-closed meanwhile, so the shorter time is looked at.
+            sleep_until(until.min(now + HALF_CLOSED_IDLE_MAX)).await;
+        }
+    }
+}
+
+/// Carries bytes through a pipe until there are none for now, which is false, or until their
+/// source ends, which is true. The pipe is empty before and after.
+async fn carry(
+    from: &TcpStream,
+    to: &TcpStream,
+    pipe: &Pipe,
+    mut count: impl FnMut(usize),
+) -> io::Result<bool> {
+    loop {
+        let taken = from.try_io(Interest::READABLE, || splice(from, &pipe.into, PIPE_LEN));
+        let mut carried = match taken {
+            Ok(0) => return Ok(true),
+            Ok(len) => len,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        while carried > 0 {
+            to.writable().await?;
+            match to.try_io(Interest::WRITABLE, || splice(&pipe.out, to, carried)) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(len) => {
+                    carried = carried.saturating_sub(len);
+                    count(len);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        // A source that always has more must let other connections in.
+        consume_budget().await;
+    }
+}
+
+/// Copies one buffer, as [`carry`] does with a pipe.
+async fn copy(from: &TcpStream, to: &TcpStream, mut count: impl FnMut(usize)) -> io::Result<bool> {
+    let mut buffer = vec![0; PIPE_LEN];
+    let len = match from.try_read(&mut buffer) {
+        Ok(0) => return Ok(true),
+        Ok(len) => len,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let mut rest = buffer.get(..len).unwrap_or_default();
+    while !rest.is_empty() {
+        to.writable().await?;
+        match to.try_write(rest) {
+            Ok(written) => {
+                count(written);
+                rest = rest.get(written..).unwrap_or_default();
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    consume_budget().await;
+    Ok(false)
+}
+
+/// Moves up to `len` bytes between a socket and a pipe.
+fn splice(from: impl AsFd, to: impl AsFd, len: usize) -> io::Result<usize> {
+    let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
+    Ok(rustix::pipe::splice(from, None, to, None, len, flags)?)
+}
+
+/// Tells a peer that nothing more will come.
+fn end_writing(stream: &TcpStream) -> io::Result<()> {
+    match SockRef::from(stream).shutdown(std::net::Shutdown::Write) {
+        // It went away by itself.
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+        ended => ended,
+    }
+}
+
+#[cfg(test)]
+mod tests;
