@@ -1,2 +1,140 @@
-//! `cargo xtask`.
-fn main() {}
+//! `cargo xtask`: the tests, the lints and the benches, each as one command.
+
+#![expect(
+    clippy::print_stderr,
+    reason = "it talks to the person at the terminal"
+)]
+
+use std::process::{Command, ExitCode};
+
+mod licences;
+mod tiers;
+
+const USAGE: &str = "usage: cargo xtask COMMAND
+
+  test [--require-all] [-- ARGUMENTS]  every test that can run here; what cannot is named, and with
+                                       --require-all is a failure. ARGUMENTS go to `cargo test`
+  lint [--require-all]                 format, clippy, documentation, licences, unused dependencies
+  ci                                   both, with --require-all
+  bench [-- ARGUMENTS]                 the benches
+
+Example:
+  cargo xtask test";
+
+/// What was asked for.
+struct Options {
+    require_all: bool,
+    rest: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let Some(options) = options(arguments) else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(64);
+    };
+    let result = match command.as_str() {
+        "test" => test(&options),
+        "lint" => lint(&options),
+        "ci" => {
+            let all = Options {
+                require_all: true,
+                rest: options.rest,
+            };
+            test(&all).and_then(|()| lint(&all))
+        }
+        "bench" => cargo(&["bench", "--package", "benches"], &options.rest),
+        _ => Err(USAGE.to_owned()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn options(arguments: impl Iterator<Item = String>) -> Option<Options> {
+    let mut options = Options {
+        require_all: false,
+        rest: Vec::new(),
+    };
+    let mut arguments = arguments.into_iter();
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--require-all" => options.require_all = true,
+            "--" => options.rest.extend(arguments.by_ref()),
+            _ => return None,
+        }
+    }
+    Some(options)
+}
+
+fn test(options: &Options) -> Result<(), String> {
+    tiers::announce(options.require_all)?;
+    if options.require_all {
+        // The tests that would skip fail instead.
+        let mut command = cargo_command(&["test", "--workspace"], &options.rest);
+        return run(command.env("WEIR_REQUIRE_ALL", "1"));
+    }
+    cargo(&["test", "--workspace"], &options.rest)
+}
+
+fn lint(options: &Options) -> Result<(), String> {
+    cargo(&["fmt", "--all", "--check"], &[])?;
+    cargo(
+        &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ],
+        &[],
+    )?;
+    let mut doc = cargo_command(
+        &[
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+        ],
+        &[],
+    );
+    run(doc.env("RUSTDOCFLAGS", "--deny warnings"))?;
+    licences::check()?;
+    if tiers::runs("cargo machete --version") {
+        return cargo(&["machete"], &[]);
+    }
+    let missing = "cargo-machete is not installed, so unused dependencies are not looked for; \
+                   install it with `cargo install cargo-machete --locked`";
+    if options.require_all {
+        return Err(missing.to_owned());
+    }
+    eprintln!("note: {missing}");
+    Ok(())
+}
+
+fn cargo(arguments: &[&str], rest: &[String]) -> Result<(), String> {
+    run(&mut cargo_command(arguments, rest))
+}
+
+fn cargo_command(arguments: &[&str], rest: &[String]) -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(arguments).args(rest);
+    command
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let status = command
+        .status()
+        .map_err(|error| format!("{command:?} does not start: {error}"))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("{command:?} ended with {status}"))
+    }
+}
