@@ -1,13 +1,16 @@
 //! The `proxy:` section of a configuration file, as written.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
 use filter::CacheLimits;
-use policy::written::{Placed, Remarks, Written};
+use policy::written::{Placed, Remarks, Written, quote};
 use serde::Deserialize;
+use uri::NormalUri;
 
 use super::{AccessLog, Config, HeadLimits, Listen, Mode, Ports, UpstreamSource};
 
@@ -21,6 +24,8 @@ pub const TLS_PORTS: [u16; 1] = [443];
 pub const EXPLICIT_CLIENTS: [&str; 2] = ["127.0.0.0/8", "::1/128"];
 /// `listen`: listeners at most.
 pub const LISTENERS_MAX: usize = 64;
+/// `hosts`: names at most.
+pub const HOSTS_MAX: usize = 1_024;
 /// `workers`: threads at most. 0, the default: one per core.
 pub const WORKERS_MAX: usize = 256;
 /// `cache.entries_per_worker`
@@ -64,6 +69,7 @@ pub struct Section {
     http_head: Option<Head>,
     access_log: Option<Log>,
     drain_s: Option<Written>,
+    hosts: Option<BTreeMap<Written, Written>>,
     icap: Option<icap::Section>,
 }
 
@@ -114,6 +120,24 @@ enum Redacted {
 }
 
 impl Section {
+    /// Returns the names that lead to an address without DNS, in normal form.
+    pub fn static_hosts(&self, remarks: &mut Remarks) -> BTreeMap<String, SocketAddr> {
+        let Some(hosts) = &self.hosts else {
+            return BTreeMap::new();
+        };
+        if let Some((name, _)) = hosts.iter().nth(HOSTS_MAX) {
+            let text = format!(
+                "{} hosts are too many; use at most {HOSTS_MAX}",
+                hosts.len()
+            );
+            remarks.error(name.place, text);
+        }
+        let hosts = hosts.iter().take(HOSTS_MAX);
+        hosts
+            .filter_map(|(name, address)| Some((host(name, remarks)?, address.address(remarks)?)))
+            .collect()
+    }
+
     /// Returns the configuration, or nothing if `remarks` tell of an error by then. Paths are
     /// relative to `folder`; `cores` is the number of workers that 0 stands for.
     pub fn into_config(
@@ -330,6 +354,24 @@ fn workers(written: Option<&Written>, cores: NonZeroUsize, remarks: &mut Remarks
         .and_then(|written| written.number("a number of threads", 0..=WORKERS_MAX, remarks))
         .and_then(NonZeroUsize::new)
         .unwrap_or(cores)
+}
+
+fn host(written: &Written, remarks: &mut Remarks) -> Option<String> {
+    // With a port behind it, nothing but a host can be in front of it.
+    let normal = NormalUri::parse(format!("http://{}:1/", written.text).as_bytes());
+    let bare = |normal: NormalUri| {
+        let host = normal.host();
+        (normal.as_str() == format!("http://{host}:1/")).then(|| host.to_owned())
+    };
+    let host = normal.ok().and_then(bare);
+    if host.is_none() {
+        let text = format!(
+            "`{}` is not a host name; use the form `name.example`",
+            quote(&written.text)
+        );
+        remarks.error(written.place, text);
+    }
+    host
 }
 
 fn truth(written: Option<&Written>, remarks: &mut Remarks) -> bool {

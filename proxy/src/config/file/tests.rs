@@ -203,6 +203,29 @@ fn values_stand_on_both_sides_of_their_bounds() {
 }
 
 #[test]
+fn hosts_are_in_normal_form() {
+    let hosts = |text: &str| {
+        let text = format!("{{listen: [], hosts: {text}}}");
+        let section: Section = policy::written::read("weir.yaml", &text).unwrap();
+        let mut remarks = Remarks::new("weir.yaml");
+        let hosts = section.static_hosts(&mut remarks);
+        let lines = remarks.into_list();
+        let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
+        (hosts, lines.join("\n"))
+    };
+    let (map, remarks) = hosts("{News.Example: '127.0.0.1:80', 'bücher.example': '[::1]:80'}");
+    let names: Vec<&str> = map.keys().map(String::as_str).collect();
+    assert_eq!(names, ["news.example", "xn--bcher-kva.example"]);
+    assert_eq!(remarks, "");
+    let (_, remarks) = hosts("{'a:80': '127.0.0.1:80', 'a/b': '127.0.0.1:80', b: c}");
+    expect![[r#"
+        weir.yaml:1:22: error: `a:80` is not a host name; use the form `name.example`
+        weir.yaml:1:46: error: `a/b` is not a host name; use the form `name.example`
+        weir.yaml:1:72: error: `c` is not an address with a port; use the form `127.0.0.1:3128` or `[::1]:3128`"#]]
+    .assert_eq(&remarks);
+}
+
+#[test]
 fn everything_wrong_is_told_at_once() {
     check(
         r#"
