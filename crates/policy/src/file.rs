@@ -1,1 +1,197 @@
 //! The policy file as written.
+//!
+//! Words and numbers stay text here, with their places: `compile` checks them, so that it can
+//! remarks all that is wrong at once and not only the first.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::written::{Named, Placed, Written};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PolicyFile {
+    #[serde(default)]
+    pub(crate) lists: Named<Placed<ListWritten>>,
+    #[serde(default)]
+    pub(crate) policies: Named<PolicyWritten>,
+    pub(crate) profiles: Placed<Named<ProfileWritten>>,
+    pub(crate) default_profile: Option<Written>,
+    #[serde(default)]
+    pub(crate) bypass: Vec<Written>,
+}
+
+/// A list of entries, or the file that holds them.
+#[derive(Debug)]
+pub(crate) enum ListWritten {
+    Inline(Vec<Written>),
+    File(Written),
+    /// Something else; it is called by its kind.
+    Neither(&'static str),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PolicyWritten {
+    #[serde(default)]
+    pub(crate) pass: Vec<Written>,
+    #[serde(default)]
+    pub(crate) block: Vec<Written>,
+    #[serde(default)]
+    pub(crate) redirect: Vec<CategoryRedirect>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CategoryRedirect {
+    pub(crate) to: Written,
+    pub(crate) categories: Vec<Written>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProfileWritten {
+    pub(crate) id: Option<Written>,
+    pub(crate) icap: Option<Written>,
+    pub(crate) policy: Option<Written>,
+    #[serde(default)]
+    pub(crate) pass_list: Vec<Written>,
+    #[serde(default)]
+    pub(crate) block_list: Vec<Written>,
+    #[serde(default)]
+    pub(crate) redirect_list: Vec<ListRedirect>,
+    pub(crate) default_action: Option<Placed<ActionWritten>>,
+    pub(crate) unknown_action: Option<Placed<ActionWritten>>,
+    pub(crate) error_action: Option<Placed<ActionWritten>>,
+    pub(crate) undecidable_action: Option<Placed<ActionWritten>>,
+    pub(crate) block_response: Option<Written>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListRedirect {
+    pub(crate) to: Written,
+    pub(crate) lists: Vec<Written>,
+}
+
+/// An action as written.
+#[derive(Debug)]
+pub(crate) enum ActionWritten {
+    Word(String),
+    Redirect(Written),
+    /// Something else; it is called by its kind.
+    Neither(&'static str),
+}
+
+impl<'de> Deserialize<'de> for ListWritten {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ListVisitor)
+    }
+}
+
+struct ListVisitor;
+
+impl<'de> Visitor<'de> for ListVisitor {
+    type Value = ListWritten;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of entries or `{file: NAME}`")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<ListWritten, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = seq.next_element()? {
+            entries.push(entry);
+        }
+        Ok(ListWritten::Inline(entries))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ListWritten, A::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct FileWritten {
+            file: Written,
+        }
+        let written = FileWritten::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(ListWritten::File(written.file))
+    }
+
+    // A key without a value is an empty list, as it is for all other lists.
+    fn visit_unit<E: Error>(self) -> Result<ListWritten, E> {
+        Ok(ListWritten::Inline(Vec::new()))
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<ListWritten, E> {
+        Ok(ListWritten::Neither("text"))
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<ListWritten, E> {
+        Ok(ListWritten::Neither("true or false"))
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<ListWritten, E> {
+        Ok(ListWritten::Neither("a number"))
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<ListWritten, E> {
+        Ok(ListWritten::Neither("a number"))
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<ListWritten, E> {
+        Ok(ListWritten::Neither("a number"))
+    }
+}
+
+impl<'de> Deserialize<'de> for ActionWritten {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ActionVisitor)
+    }
+}
+
+struct ActionVisitor;
+
+impl<'de> Visitor<'de> for ActionVisitor {
+    type Value = ActionWritten;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("pass, block or {redirect: \"http://…\"}")
+    }
+
+    fn visit_str<E: Error>(self, word: &str) -> Result<ActionWritten, E> {
+        Ok(ActionWritten::Word(word.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ActionWritten, A::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct RedirectWritten {
+            redirect: Written,
+        }
+        let written = RedirectWritten::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(ActionWritten::Redirect(written.redirect))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<ActionWritten, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(ActionWritten::Neither("a list"))
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<ActionWritten, E> {
+        Ok(ActionWritten::Neither("true or false"))
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<ActionWritten, E> {
+        Ok(ActionWritten::Neither("a number"))
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<ActionWritten, E> {
+        Ok(ActionWritten::Neither("a number"))
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<ActionWritten, E> {
+        Ok(ActionWritten::Neither("a number"))
+    }
+}

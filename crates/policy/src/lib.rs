@@ -1,20 +1,29 @@
 //! The policy language: what a policy file says, and the parts of a decision that it configures.
 //!
-//! `file` holds the file as written, `compile` turns it into a [`PolicySet`] in which every name
-//! is resolved and every list ready to search.
+//! `file` holds the file as written, [`compile`] turns it into a [`PolicySet`] in which every
+//! name is resolved and every list ready to search. [`TestFile`] holds the tests of a policy.
+//! [`written`] reads every YAML file of the program.
 
 mod action;
+mod case;
 mod compile;
 mod diagnostic;
 mod file;
+mod kind;
 mod lists;
 mod redirect;
+mod remarks;
 mod set;
+mod suggest;
 pub mod written;
 
 pub use action::{Action, BlockResponse, DestinationId, most_restrictive};
-pub use compile::{Compiled, compile};
+pub use case::{Case, Categorized, Expectation, SOURCES, Subject, Subscriber, TestFile, Verb};
+pub use compile::{Compiled, LIST_LEN_MAX, compile};
 pub use diagnostic::{Diagnostic, Place, Severity};
+pub use kind::FileKind;
 pub use lists::{ListHit, ListKind, Lists};
-pub use redirect::{BadTemplate, LOCATION_LEN_MAX, RedirectFacts, RedirectTemplate};
+pub use redirect::{
+    BadTemplate, FormattingCode, LOCATION_LEN_MAX, RedirectFacts, RedirectTemplate,
+};
 pub use set::{CategoryPolicy, PolicySet, Profile};

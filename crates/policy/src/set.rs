@@ -2,6 +2,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+use prefix_trie::joint::JointPrefixMap;
+
 use crate::{Action, BlockResponse, DestinationId, Lists, RedirectTemplate};
 
 /// A policy file ready to decide with.
@@ -11,6 +14,7 @@ pub struct PolicySet {
     by_name: HashMap<Arc<str>, usize>,
     by_id: BTreeMap<u32, usize>,
     default_profile: Option<usize>,
+    bypass: JointPrefixMap<IpNet, ()>,
     destinations: Vec<Arc<RedirectTemplate>>,
 }
 
@@ -48,6 +52,29 @@ pub struct CategoryPolicy {
 }
 
 impl PolicySet {
+    pub(crate) fn new(
+        mut profiles: Vec<Profile>,
+        default_profile: Option<&str>,
+        bypass: &[IpNet],
+        destinations: Vec<Arc<RedirectTemplate>>,
+    ) -> Self {
+        profiles.sort_by(|a, b| a.name.cmp(&b.name));
+        let profiles: Vec<Arc<Profile>> = profiles.into_iter().map(Arc::new).collect();
+        let by_name: HashMap<Arc<str>, usize> =
+            (profiles.iter().map(|profile| profile.name.clone()).zip(0..)).collect();
+        let ids = profiles.iter().zip(0..);
+        Self {
+            by_id: ids
+                .filter_map(|(profile, index)| Some((profile.id?, index)))
+                .collect(),
+            default_profile: default_profile.and_then(|name| by_name.get(name).copied()),
+            by_name,
+            bypass: bypass.iter().map(|range| (*range, ())).collect(),
+            destinations,
+            profiles,
+        }
+    }
+
     /// Returns the profile of this name.
     #[must_use]
     pub fn profile(&self, name: &str) -> Option<&Arc<Profile>> {
@@ -74,8 +101,9 @@ impl PolicySet {
 
     /// Returns whether an address is a bypass address. IPv4-mapped addresses are IPv4.
     #[must_use]
-    pub fn bypasses(&self, _address: IpAddr) -> bool {
-        todo!()
+    pub fn bypasses(&self, address: IpAddr) -> bool {
+        let address = IpNet::from(address.to_canonical());
+        self.bypass.get_lpm(&address).is_some()
     }
 
     /// Returns a redirect destination of this set.
@@ -86,6 +114,18 @@ impl PolicySet {
 }
 
 impl CategoryPolicy {
+    /// Creates a policy called `name`. Of equal categories the last is kept.
+    #[must_use]
+    pub fn new(name: &str, actions: impl IntoIterator<Item = (String, Action)>) -> Self {
+        let actions = actions.into_iter();
+        Self {
+            name: name.into(),
+            actions: actions
+                .map(|(category, action)| (category.to_ascii_lowercase().into(), action))
+                .collect(),
+        }
+    }
+
     /// Returns the action configured for a category given in lower case.
     #[must_use]
     pub fn action(&self, category: &str) -> Option<Action> {

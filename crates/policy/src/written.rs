@@ -1,19 +1,29 @@
 //! Files as their authors wrote them: values that know their place, and remarks about them.
 
-use std::collections::HashSet;
 use std::fmt;
+use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use ipnet::IpNet;
-use serde::de::{DeserializeOwned, Deserializer, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_yaml::{
     DuplicateKeyPolicy, Error, Location, MergeKeyPolicy, MessageFormatter, Spanned,
     UserMessageFormatter,
 };
 
+pub use crate::remarks::{REMARKS_MAX, Remarks};
 use crate::{Diagnostic, Place, Severity};
+
+/// Bytes of one file. Long lists go into files of their own.
+pub const FILE_LEN_MAX: usize = 16 * 1024 * 1024;
+
+/// Values of one file, those that aliases repeat included.
+pub const VALUES_MAX: usize = 250_000;
+
+/// How deep lists and mappings may lie in each other.
+pub const DEPTH_MAX: usize = 32;
 
 /// Characters of a file that a remark quotes at most.
 pub const QUOTE_LEN_MAX: usize = 60;
@@ -39,12 +49,9 @@ pub struct Placed<T> {
     pub place: Place,
 }
 
-/// Everything there is to say about one file.
-#[derive(Clone, Debug)]
-pub struct Remarks {
-    file: String,
-    list: Vec<Diagnostic>,
-}
+/// A mapping whose keys are names that the author chooses, in the order of the file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Named<T>(pub Vec<(Written, T)>);
 
 /// Reads the text of the file called `file` as a `T`.
 ///
@@ -53,24 +60,47 @@ pub struct Remarks {
 /// Fails at the first place where the text is no YAML or has another shape than `T`: an unknown or
 /// repeated key, a list in the place of a value.
 pub fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Diagnostic> {
-    let options = serde_yaml::options! {
-        duplicate_keys: DuplicateKeyPolicy::Error,
-        merge_keys: MergeKeyPolicy::Error,
-        reject_unsupported_tags: true,
-        with_snippet: false,
+    let refuse = |place, text| Diagnostic {
+        file: file.to_owned(),
+        place,
+        severity: Severity::Error,
+        text,
     };
+    if text.len() > FILE_LEN_MAX {
+        return Err(refuse(None, too_much()));
+    }
     // Nothing at all reads as the mapping without keys, so that what is missing is named.
     let bare = text.lines().all(|line| {
         let line = line.trim_start();
         line.is_empty() || line.starts_with('#')
     });
     let text = if bare { "{}" } else { text };
-    serde_yaml::from_str_with_options(text, options).map_err(|error| Diagnostic {
-        file: file.to_owned(),
-        place: error.location().and_then(known),
-        severity: Severity::Error,
-        text: explain(&error, text),
-    })
+    serde_yaml::from_str_with_options(text, options())
+        .map_err(|error| refuse(error.location().and_then(known), explain(&error, text)))
+}
+
+fn options() -> serde_yaml::Options {
+    serde_yaml::options! {
+        budget: serde_yaml::budget! {
+            max_nodes: VALUES_MAX,
+            max_depth: DEPTH_MAX,
+            flow_nesting_limit: DEPTH_MAX,
+        },
+        alias_limits: serde_yaml::alias_limits! {
+            max_total_replayed_events: VALUES_MAX,
+        },
+        duplicate_keys: DuplicateKeyPolicy::Error,
+        merge_keys: MergeKeyPolicy::Error,
+        reject_unsupported_tags: true,
+        with_snippet: false,
+    }
+}
+
+fn too_much() -> String {
+    format!(
+        "too much for one file; use at most {FILE_LEN_MAX} bytes, {VALUES_MAX} values and \
+         {DEPTH_MAX} levels, and files of their own for long lists"
+    )
 }
 
 impl Written {
@@ -158,87 +188,6 @@ impl Written {
     }
 }
 
-impl Remarks {
-    /// Starts with nothing to say about the file called `file`.
-    #[must_use]
-    pub fn new(file: &str) -> Self {
-        Self {
-            file: file.to_owned(),
-            list: Vec::new(),
-        }
-    }
-
-    /// Adds an error.
-    pub fn error(&mut self, place: Place, text: impl Into<String>) {
-        self.push(place, Severity::Error, text.into());
-    }
-
-    /// Adds a warning.
-    pub fn warning(&mut self, place: Place, text: impl Into<String>) {
-        self.push(place, Severity::Warning, text.into());
-    }
-
-    /// Adds remarks about this or other files.
-    pub fn extend(&mut self, remarks: impl IntoIterator<Item = Diagnostic>) {
-        self.list.extend(remarks);
-    }
-
-    /// Adds an error for each address that two sockets would have to share. Port 0 is many ports.
-    pub fn distinct_addresses<'a>(&mut self, written: impl IntoIterator<Item = &'a Written>) {
-        let mut seen = HashSet::new();
-        for written in written {
-            let address = written.text.parse::<SocketAddr>().ok();
-            let Some(address) = address.filter(|address| address.port() != 0) else {
-                continue;
-            };
-            if !seen.insert(address) {
-                let text = format!("`{address}` is here twice; give each listener its own port");
-                self.error(written.place, text);
-            }
-        }
-    }
-
-    /// Adds an error if a list is empty or longer than `max`.
-    pub fn counted<T>(&mut self, list: &Placed<Vec<T>>, max: usize, what: &str) {
-        let len = list.value.len();
-        if len == 0 || len > max {
-            self.error(list.place, format!("{len} {what} are here; use 1 to {max}"));
-        }
-    }
-
-    /// Returns whether nothing forbids the use of the file.
-    #[must_use]
-    pub fn usable(&self) -> bool {
-        self.list
-            .iter()
-            .all(|remark| remark.severity == Severity::Warning)
-    }
-
-    /// Returns the remarks in the order of the file.
-    #[must_use]
-    pub fn into_list(mut self) -> Vec<Diagnostic> {
-        let own = self.file;
-        // Stable: remarks about other files keep their order, behind those about this one.
-        self.list.sort_by_key(|remark| {
-            (
-                remark.file != own,
-                (remark.file == own).then_some(remark.place),
-            )
-        });
-        self.list
-    }
-
-    fn push(&mut self, place: Place, severity: Severity, text: String) {
-        let file = self.file.clone();
-        self.list.push(Diagnostic {
-            file,
-            place: Some(place),
-            severity,
-            text,
-        });
-    }
-}
-
 impl<'de> Deserialize<'de> for Written {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Scalar>::deserialize(deserializer)?;
@@ -258,6 +207,36 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Placed<T> {
             value: spanned.value,
             place,
         })
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(NamedVisitor(PhantomData))
+    }
+}
+
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+struct NamedVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for NamedVisitor<T> {
+    type Value = Named<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("names with values")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Named<T>, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Named(entries))
     }
 }
 
@@ -345,6 +324,9 @@ fn explain(error: &Error, text: &str) -> String {
         Error::SerdeInvalidType { expected, .. } | Error::SerdeInvalidValue { expected, .. } => {
             format!("{} stands here; use {expected}", found(error, text))
         }
+        Error::Budget { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => too_much(),
         Error::NullIntoString { .. } => "the value is missing".to_owned(),
         other => visible(&UserMessageFormatter.format_message(other)),
     }

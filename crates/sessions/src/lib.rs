@@ -3,7 +3,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
+use prefix_trie::joint::JointPrefixMap;
+
+mod select;
+#[cfg(test)]
+mod tests;
+
+pub use select::{GxProfile, ProfileRule, Selected, Selection};
 
 /// One subscriber session.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -21,23 +28,65 @@ pub struct Session {
 /// Sessions by client address, the longest range first, and the defaults of access points.
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
-    ranges: Vec<(IpNet, Arc<Session>)>,
+    ranges: JointPrefixMap<IpNet, Arc<Session>>,
+    selection: Selection,
 }
 
 impl Directory {
+    /// Creates the directory of the sessions given; of equal ranges the last is kept, since a
+    /// later session replaces an earlier one. Address bits after a prefix do not matter, and
+    /// IPv4-mapped ranges are IPv4.
+    #[must_use]
+    pub fn new(
+        ranges: impl IntoIterator<Item = (IpNet, Arc<Session>)>,
+        selection: Selection,
+    ) -> Self {
+        let ranges = ranges.into_iter();
+        Self {
+            ranges: ranges
+                .map(|(range, session)| (unmapped(range).trunc(), session))
+                .collect(),
+            selection,
+        }
+    }
+
     /// Returns the session of the longest range that holds `client`. IPv4-mapped addresses are
     /// IPv4.
     #[must_use]
-    pub fn lookup(&self, _client: IpAddr) -> Option<&Arc<Session>> {
-        let _ = &self.ranges;
-        todo!()
+    pub fn lookup(&self, client: IpAddr) -> Option<&Arc<Session>> {
+        let client = IpNet::from(client.to_canonical());
+        let (_, session) = self.ranges.get_lpm(&client)?;
+        Some(session)
     }
 
     /// Returns the name of the profile for a session, in the order of S4 4: what the session was
     /// given, the default of its access point, nothing (the caller then takes the policy's
     /// default profile).
     #[must_use]
-    pub fn profile_name<'a>(&'a self, _session: Option<&'a Session>) -> Option<&'a Arc<str>> {
-        todo!()
+    pub fn profile_name<'a>(&'a self, session: Option<&'a Session>) -> Option<&'a Arc<str>> {
+        let session = session?;
+        let apn = session.apn.as_deref();
+        session
+            .profile
+            .as_ref()
+            .or_else(|| self.selection.apn_default(apn?))
+    }
+
+    /// Returns how profiles are selected for the sessions that feeds report.
+    #[must_use]
+    pub fn selection(&self) -> &Selection {
+        &self.selection
+    }
+}
+
+fn unmapped(range: IpNet) -> IpNet {
+    let IpNet::V6(v6) = range else {
+        return range;
+    };
+    let mapped = v6.addr().to_ipv4_mapped();
+    let length = v6.prefix_len().checked_sub(96);
+    match mapped.zip(length) {
+        Some((address, length)) => Ipv4Net::new(address, length).map_or(range, IpNet::V4),
+        None => range,
     }
 }

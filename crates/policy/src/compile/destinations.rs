@@ -1,0 +1,56 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::redirect::FormattingCode;
+use crate::written::{Remarks, Written};
+use crate::{DestinationId, RedirectTemplate};
+
+/// The redirect destinations of a file, numbered in the order in which they are added.
+#[derive(Debug, Default)]
+pub(super) struct Destinations {
+    all: Vec<Arc<RedirectTemplate>>,
+    by_text: HashMap<String, DestinationId>,
+}
+
+impl Destinations {
+    /// Returns the number of a destination; equal texts are one. Reports what is wrong with it.
+    pub(super) fn add(&mut self, to: &Written, remarks: &mut Remarks) -> Option<DestinationId> {
+        if let Some(id) = self.by_text.get(&to.text) {
+            return Some(*id);
+        }
+        let template = RedirectTemplate::try_from(to.text.clone());
+        let template = template
+            .map_err(|bad| remarks.error(to.place, format!("`{}`: {bad}", to.text)))
+            .ok()?;
+        warn_of_clear_text(to, &template, remarks);
+        let id = DestinationId(u32::try_from(self.all.len()).ok()?);
+        self.all.push(Arc::new(template));
+        self.by_text.insert(to.text.clone(), id);
+        Some(id)
+    }
+
+    pub(super) fn get(&self, id: DestinationId) -> Option<&RedirectTemplate> {
+        let index = usize::try_from(id.0).ok()?;
+        self.all.get(index).map(AsRef::as_ref)
+    }
+
+    pub(super) fn into_all(self) -> Vec<Arc<RedirectTemplate>> {
+        self.all
+    }
+}
+
+fn warn_of_clear_text(to: &Written, template: &RedirectTemplate, remarks: &mut Remarks) {
+    let clear = template
+        .bare()
+        .is_ok_and(|uri| uri.scheme() == uri::Scheme::Http);
+    let mut told: Vec<FormattingCode> = Vec::new();
+    for code in template.codes().filter(|code| *code != FormattingCode::Uri) {
+        if clear && !told.contains(&code) {
+            told.push(code);
+            remarks.warning(
+                to.place,
+                format!("`{code}` is sent unencrypted to an `http:` destination; use `https:`"),
+            );
+        }
+    }
+}

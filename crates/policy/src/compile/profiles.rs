@@ -1,0 +1,283 @@
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::destinations::Destinations;
+use super::entries::ReadEntry;
+use super::names;
+use super::policies::CompiledPolicy;
+use crate::file::{ActionWritten, ProfileWritten};
+use crate::lists::Listed;
+use crate::remarks::Site;
+use crate::suggest::unknown;
+use crate::written::{Named, Placed, Remarks, Written};
+use crate::{Action, BlockResponse, ListKind, Lists, Place, Profile};
+
+/// The greatest Content-Filtering-Profile-Id; the value after it means "no profile" (S4 4.1.1).
+const ID_MAX: u32 = u32::MAX - 1;
+
+/// Compiles profiles against everything that they name.
+pub(super) struct Compiler<'a> {
+    pub(super) lists: &'a BTreeMap<&'a str, Vec<ReadEntry>>,
+    pub(super) policies: &'a BTreeMap<&'a str, CompiledPolicy<'a>>,
+    pub(super) bypass: &'a [IpNet],
+    pub(super) destinations: Destinations,
+    pub(super) remarks: Remarks,
+}
+
+/// A list as one profile uses it.
+#[derive(Clone, Copy)]
+pub(super) struct Use<'a> {
+    pub(super) name: &'a Written,
+    pub(super) kind: ListKind,
+    pub(super) action: Action,
+    pub(super) entries: &'a [ReadEntry],
+}
+
+impl<'a> Compiler<'a> {
+    pub(super) fn compile(&mut self, profiles: &'a Named<ProfileWritten>) -> Vec<Profile> {
+        let mut ids = HashMap::new();
+        let compiled = profiles.0.iter();
+        compiled
+            .map(|(name, written)| {
+                self.number_destinations(written);
+                let id = written.id.as_ref().and_then(|id| self.id(id, &mut ids));
+                self.profile(name, written, id)
+            })
+            .collect()
+    }
+
+    fn profile(&mut self, name: &Written, written: &'a ProfileWritten, id: Option<u32>) -> Profile {
+        let uses = self.uses(written);
+        let lists = self.merge(name, &uses);
+        let policy = written.policy.as_ref().and_then(|name| self.policy(name));
+        let icap = written.icap.as_ref();
+        let icap = icap.and_then(|text| text.truth(&mut self.remarks));
+        let response = written.block_response.as_ref();
+        let response = response.and_then(|text| self.block_response(text));
+        let profile = Profile {
+            name: name.text.as_str().into(),
+            id,
+            icap: icap.unwrap_or_default(),
+            lists,
+            policy: policy.map(|compiled| compiled.policy.clone()),
+            default_action: self.required(name, "default_action", &written.default_action),
+            unknown_action: self.required(name, "unknown_action", &written.unknown_action),
+            error_action: self.required(name, "error_action", &written.error_action),
+            undecidable_action: self.required(
+                name,
+                "undecidable_action",
+                &written.undecidable_action,
+            ),
+            block_response: response.unwrap_or_default(),
+        };
+        self.warn_of_entries(&uses, &profile.lists);
+        self.warn_of_loops(&profile, written, policy);
+        profile
+    }
+
+    /// Numbers the destinations of a profile in the order of the file, whatever the order in
+    /// which its keys are compiled.
+    fn number_destinations(&mut self, written: &'a ProfileWritten) {
+        let mut texts = destinations(written);
+        texts.sort_by_key(|to| to.place);
+        for to in texts {
+            self.destinations.add(to, &mut self.remarks);
+        }
+    }
+
+    fn id(&mut self, text: &Written, ids: &mut HashMap<u32, Site>) -> Option<u32> {
+        let id = text.number("a profile id", 0..=ID_MAX, &mut self.remarks)?;
+        let site = self.remarks.site(text.place);
+        if let Some(first) = ids.get(&id) {
+            let text = format!("id {id} is taken by the profile at {first}; use another");
+            self.remarks.error_at(&site, text);
+            return None;
+        }
+        ids.insert(id, site);
+        Some(id)
+    }
+
+    fn block_response(&mut self, text: &Written) -> Option<BlockResponse> {
+        let words = [
+            ("discard", BlockResponse::Discard),
+            ("reset", BlockResponse::Reset),
+            ("forbidden", BlockResponse::Forbidden),
+        ];
+        text.word(&words, &mut self.remarks)
+    }
+
+    fn required(
+        &mut self,
+        profile: &Written,
+        key: &str,
+        written: &Option<Placed<ActionWritten>>,
+    ) -> Action {
+        let Some(written) = written else {
+            let missing = format!(
+                "profile `{}` has no `{key}`; use pass, block or {{redirect: \"http://…\"}}",
+                profile.text
+            );
+            self.remarks.error(profile.place, missing);
+            return Action::Block;
+        };
+        self.action(written.place, &written.value)
+    }
+
+    fn action(&mut self, place: Place, written: &ActionWritten) -> Action {
+        let found = match written {
+            ActionWritten::Word(word) => match word.as_str() {
+                "pass" => return Action::Pass,
+                "block" => return Action::Block,
+                other => format!("`{other}`"),
+            },
+            ActionWritten::Redirect(to) => {
+                let id = self.destinations.add(to, &mut self.remarks);
+                return id.map_or(Action::Block, Action::Redirect);
+            }
+            ActionWritten::Neither(kind) => (*kind).to_owned(),
+        };
+        let text =
+            format!("{found} is not an action; use pass, block or {{redirect: \"http://…\"}}");
+        self.remarks.error(place, text);
+        Action::Block
+    }
+
+    fn policy(&mut self, name: &Written) -> Option<&'a CompiledPolicy<'a>> {
+        let policy = self.policies.get(name.text.as_str());
+        if policy.is_none() {
+            let text = unknown("policy", &name.text, names(self.policies));
+            self.remarks.error(name.place, text);
+        }
+        policy
+    }
+
+    /// Resolves the lists that a profile names, each once.
+    fn uses(&mut self, written: &'a ProfileWritten) -> Vec<Use<'a>> {
+        let mut named: Vec<(ListKind, Action, &'a Written)> = Vec::new();
+        named.extend(
+            written
+                .pass_list
+                .iter()
+                .map(|name| (ListKind::Pass, Action::Pass, name)),
+        );
+        named.extend(
+            written
+                .block_list
+                .iter()
+                .map(|name| (ListKind::Block, Action::Block, name)),
+        );
+        for redirect in &written.redirect_list {
+            let id = self.destinations.add(&redirect.to, &mut self.remarks);
+            let action = id.map_or(Action::Block, Action::Redirect);
+            let names = redirect.lists.iter();
+            named.extend(names.map(|name| (ListKind::Redirect, action, name)));
+        }
+        let mut uses: Vec<Use<'a>> = Vec::new();
+        for (kind, action, name) in named {
+            let Some(entries) = self.lists.get(name.text.as_str()) else {
+                let text = unknown("list", &name.text, names(self.lists));
+                self.remarks.error(name.place, text);
+                continue;
+            };
+            let new = Use {
+                name,
+                kind,
+                action,
+                entries,
+            };
+            match uses.iter().find(|used| used.name.text == name.text) {
+                Some(used) => self.list_named_twice(used, &new),
+                None => uses.push(new),
+            }
+        }
+        uses
+    }
+
+    fn list_named_twice(&mut self, first: &Use<'_>, second: &Use<'_>) {
+        let name = &second.name.text;
+        let site = self.remarks.site(first.name.place);
+        if first.action == second.action {
+            let text = format!("list `{name}` is already named at {site}; once is enough");
+            self.remarks.warning(second.name.place, text);
+        } else {
+            let text = format!(
+                "list `{name}` is in `{}` here and in `{}` at {site}; an entry has one action in \
+                 a profile",
+                second.kind.key(),
+                first.kind.key(),
+            );
+            self.remarks.error(second.name.place, text);
+        }
+    }
+
+    /// Makes one searchable set of all lists of a profile.
+    fn merge(&mut self, profile: &Written, uses: &[Use<'a>]) -> Lists {
+        let mut first: BTreeMap<&uri::Entry, (&Use<'_>, &ReadEntry)> = BTreeMap::new();
+        let mut listed = Vec::new();
+        for used in uses {
+            for read in used.entries {
+                if let Some((earlier, entry)) = first.get(&read.entry) {
+                    self.entry_twice(profile, (earlier, entry), (used, read));
+                    continue;
+                }
+                first.insert(&read.entry, (used, read));
+                let value = Listed {
+                    action: used.action,
+                    kind: used.kind,
+                    rule: Arc::clone(&read.rule),
+                };
+                listed.push((read.entry.clone(), value));
+            }
+        }
+        Lists::new(listed)
+    }
+
+    fn entry_twice(
+        &mut self,
+        profile: &Written,
+        (earlier, entry): (&Use<'_>, &ReadEntry),
+        (used, again): (&Use<'_>, &ReadEntry),
+    ) {
+        let rule = &again.rule;
+        if earlier.action == used.action {
+            let text = format!(
+                "`{rule}` is already listed at {}; once is enough",
+                entry.site
+            );
+            self.remarks.warning_at(&again.site, text);
+        } else {
+            let text = format!(
+                "`{rule}` is in `{}` of profile `{}` by this list, `{}`, and in `{}` by list `{}` \
+                 at {}; an entry has one action in a profile",
+                used.kind.key(),
+                profile.text,
+                used.name.text,
+                earlier.kind.key(),
+                earlier.name.text,
+                entry.site,
+            );
+            self.remarks.error_at(&again.site, text);
+        }
+    }
+}
+
+/// Returns every destination that a profile names itself.
+pub(super) fn destinations(written: &ProfileWritten) -> Vec<&Written> {
+    let actions = [
+        &written.default_action,
+        &written.unknown_action,
+        &written.error_action,
+        &written.undecidable_action,
+    ];
+    let of_actions = actions
+        .into_iter()
+        .flatten()
+        .filter_map(|action| match &action.value {
+            ActionWritten::Redirect(to) => Some(to),
+            ActionWritten::Word(_) | ActionWritten::Neither(_) => None,
+        });
+    let of_lists = written.redirect_list.iter().map(|redirect| &redirect.to);
+    of_lists.chain(of_actions).collect()
+}

@@ -1,0 +1,116 @@
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn the_longest_range_wins() {
+    let ranges = [
+        "10.0.0.0/8",
+        "10.1.0.0/16",
+        "10.1.2.3/32",
+        "2001:db8::/32",
+        "2001:db8:1::/48",
+    ];
+    check(&ranges, "10.2.0.1", Some("10.0.0.0/8"));
+    check(&ranges, "10.1.0.1", Some("10.1.0.0/16"));
+    check(&ranges, "10.1.2.3", Some("10.1.2.3/32"));
+    check(&ranges, "11.0.0.1", None);
+    check(&ranges, "2001:db8:1::1", Some("2001:db8:1::/48"));
+    check(&ranges, "2001:db8:2::1", Some("2001:db8::/32"));
+    check(&ranges, "2001:db9::1", None);
+    check(&["0.0.0.0/0"], "2001:db8::1", None);
+    check(&["::/0"], "10.0.0.1", None);
+}
+
+#[test]
+fn ipv4_mapped_is_ipv4() {
+    check(&["10.0.0.0/8"], "::ffff:10.0.0.1", Some("10.0.0.0/8"));
+    check(
+        &["::ffff:10.0.0.0/104"],
+        "10.0.0.1",
+        Some("::ffff:10.0.0.0/104"),
+    );
+    check(
+        &["::ffff:10.0.0.0/104"],
+        "::ffff:10.0.0.1",
+        Some("::ffff:10.0.0.0/104"),
+    );
+    check(&["::ffff:10.0.0.0/104"], "11.0.0.1", None);
+}
+
+#[test]
+fn address_bits_behind_a_range_do_not_matter() {
+    check(&["10.1.2.3/8"], "10.9.9.9", Some("10.1.2.3/8"));
+}
+
+#[test]
+fn a_later_session_replaces_an_earlier_one() {
+    check(
+        &["10.0.0.0/8", "10.255.0.0/8"],
+        "10.0.0.1",
+        Some("10.255.0.0/8"),
+    );
+}
+
+#[test]
+fn profiles_in_the_order_of_s4() {
+    let selection = Selection::new([("internet".to_owned(), Arc::from("adult"))], Vec::new());
+    let directory = Directory::new([], selection);
+    let name = |profile: Option<&str>, apn: Option<&str>| {
+        let session = Session {
+            profile: profile.map(Arc::from),
+            apn: apn.map(Box::from),
+            ..Session::default()
+        };
+        directory
+            .profile_name(Some(&session))
+            .map(ToString::to_string)
+    };
+    assert_eq!(
+        name(Some("child"), Some("internet")).as_deref(),
+        Some("child")
+    );
+    assert_eq!(name(None, Some("internet")).as_deref(), Some("adult"));
+    assert_eq!(name(None, Some("ims")), None);
+    assert_eq!(name(None, None), None);
+    assert_eq!(directory.profile_name(None), None);
+}
+
+proptest! {
+    #[test]
+    fn agrees_with_a_linear_search(
+        ranges in proptest::collection::vec((0_u32..16, 24_u8..=32), 0..12),
+        client in 0_u32..16,
+    ) {
+        let net = |(address, len): (u32, u8)| IpNet::new(IpAddr::V4(address.into()), len).unwrap().trunc();
+        let ranges: Vec<IpNet> = ranges.into_iter().map(net).collect();
+        let client = IpAddr::V4(client.into());
+        let holding = ranges.iter().filter(|range| range.contains(&client));
+        let expected = holding.max_by_key(|range| range.prefix_len()).map(ToString::to_string);
+        let texts: Vec<String> = ranges.iter().map(ToString::to_string).collect();
+        let found = directory(&texts).lookup(client).map(|s| s.msisdn.clone().unwrap());
+        prop_assert_eq!(found.as_deref(), expected.as_deref());
+    }
+}
+
+fn directory<T: AsRef<str>>(ranges: &[T]) -> Directory {
+    let sessions = ranges.iter().map(|range| {
+        let range = range.as_ref();
+        let session = Session {
+            msisdn: Some(range.into()),
+            ..Session::default()
+        };
+        (range.parse().unwrap(), Arc::new(session))
+    });
+    Directory::new(sessions, Selection::default())
+}
+
+#[track_caller]
+fn check(ranges: &[&str], client: &str, expected: Option<&str>) {
+    let directory = directory(ranges);
+    let found = directory.lookup(client.parse().unwrap());
+    assert_eq!(
+        found.and_then(|session| session.msisdn.as_deref()),
+        expected
+    );
+}
