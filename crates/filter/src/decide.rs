@@ -1,9 +1,17 @@
+use std::borrow::Borrow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use policy::PolicySet;
+use policy::{PolicySet, Profile};
+use uri::{NormalUri, Readings};
 
-use crate::{Answer, AskError, CacheLimits, Decision, Question, Request, Step};
+use crate::cache::{Cache, Entry, Extent};
+use crate::per_reading::PerReading;
+use crate::verdict::{Basis, Fact, Local, Verdict};
+use crate::{Answer, AskError, CacheLimits, Decision, Question, Request, Step, Target};
+
+#[cfg(test)]
+mod tests;
 
 /// What a worker decides with at one moment: read anew for every request.
 #[derive(Clone, Debug)]
@@ -17,33 +25,224 @@ pub struct Rules {
 }
 
 /// One worker's cache and the order of precedence.
+///
+/// The order is, for every request (S4 2): a bypass address passes; a session without a profile
+/// passes; what cannot be judged takes the undecidable action; then for each reading of the URI
+/// the cache, the lists, and the categorizer's answer or, where none is asked, the unknown action.
+/// The most restrictive reading decides.
 #[derive(Debug)]
 pub struct Filter {
-    limits: CacheLimits,
+    cache: Option<Cache>,
+    seen: Option<Generations>,
+}
+
+/// Which rules something was found under.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Generations {
+    policy: u64,
+    icap: u64,
+}
+
+/// A request that a profile judges by its URI.
+#[derive(Clone, Copy)]
+pub(crate) struct Judging<'a> {
+    pub(crate) profile: &'a Arc<Profile>,
+    pub(crate) readings: &'a Readings,
 }
 
 impl Filter {
     /// Creates a filter with an empty cache.
     #[must_use]
     pub fn new(limits: CacheLimits) -> Self {
-        Self { limits }
+        Self {
+            cache: Cache::new(limits),
+            seen: None,
+        }
     }
 
-    /// Starts on a request: bypass, profile, cache, lists (the contract's section 6).
-    pub fn begin(&mut self, _rules: &Rules, _request: Request<'_>, _now: Instant) -> Step {
-        let _ = self.limits;
-        todo!()
+    /// Returns how many entries the cache holds, exact and prefix entries together.
+    #[must_use]
+    pub fn cached_entries(&self) -> usize {
+        self.cache.as_ref().map_or(0, Cache::len)
+    }
+
+    /// Starts on a request: everything that needs no answer from the categorizer.
+    pub fn begin(&mut self, rules: &Rules, request: Request<'_>, now: Instant) -> Step {
+        let generations = self.flush_if_changed(rules);
+        let judging = match admit(rules, request) {
+            Ok(judging) => judging,
+            Err(decision) => return Step::Decided(decision),
+        };
+        let known = PerReading::of(judging.readings, |uri| {
+            self.look_up(judging, uri, now)
+                .or_else(|| self.find_locally(judging, uri, now))
+        });
+        if let Some(bases) = known.complete() {
+            return Step::Decided(decide(rules, judging, bases));
+        }
+        let readings = judging.readings.iter().zip(known.iter());
+        Step::Ask(Question {
+            uris: readings
+                .filter(|(_, known)| known.is_none())
+                .map(|(uri, _)| uri.clone())
+                .collect(),
+            profile: Arc::clone(&judging.profile.name),
+            destination: request.destination,
+            readings: judging.readings.clone(),
+            known,
+            generations,
+        })
     }
 
     /// Finishes a request with what the categorizer said about each URI of the question, under
     /// the rules now in force. Answers older than the last flush are used once and not cached.
+    ///
+    /// Where a new policy needs the categories of a reading that nobody was asked about, because
+    /// a list of the old policy decided it, the error action applies: the time to ask is over.
     pub fn finish(
         &mut self,
-        _rules: &Rules,
-        _question: Question,
-        _answers: Vec<Result<Answer, AskError>>,
-        _now: Instant,
+        rules: &Rules,
+        question: Question,
+        answers: Vec<Result<Answer, AskError>>,
+        now: Instant,
     ) -> Decision {
-        todo!()
+        debug_assert_eq!(question.uris.len(), answers.len(), "one answer for each");
+        let current = self.flush_if_changed(rules);
+        let judging = match admit(rules, question.request()) {
+            Ok(judging) => judging,
+            Err(decision) => return decision,
+        };
+        let mut known = question.known.iter();
+        let mut answers = answers.into_iter();
+        let mut prefix_rejected = false;
+        let bases = PerReading::of(judging.readings, |uri| {
+            if let Some(basis) = known.next().and_then(Option::as_ref) {
+                return if question.generations.policy == current.policy {
+                    basis.clone()
+                } else {
+                    Basis::settled(judging.profile, uri, basis.told())
+                };
+            }
+            let told = answers.next().and_then(Result::ok).map(|answer| {
+                prefix_rejected |= answer.has_invalid_prefix(uri);
+                if question.generations == current {
+                    self.remember_answer(judging, uri, &answer, now);
+                }
+                Basis::Fresh(Fact::Categories(answer.categories))
+            });
+            Basis::settled(judging.profile, uri, told)
+        });
+        Decision {
+            prefix_rejected,
+            ..decide(rules, judging, bases)
+        }
     }
+
+    /// Empties the cache if it was filled under other rules (S4 6.1).
+    fn flush_if_changed(&mut self, rules: &Rules) -> Generations {
+        let current = Generations {
+            policy: rules.policy_generation,
+            icap: rules.icap_generation,
+        };
+        if self.seen.replace(current) != Some(current)
+            && let Some(cache) = &mut self.cache
+        {
+            cache.flush();
+        }
+        current
+    }
+
+    fn look_up(&mut self, judging: Judging<'_>, uri: &NormalUri, now: Instant) -> Option<Basis> {
+        let cache = self.cache.as_mut()?;
+        let fact = cache.look_up(&judging.profile.name, uri, now)?;
+        Some(Basis::Cached(fact))
+    }
+
+    /// Finds what the profile itself says of one reading. Only what a list says is worth
+    /// remembering.
+    fn find_locally(
+        &mut self,
+        judging: Judging<'_>,
+        uri: &NormalUri,
+        now: Instant,
+    ) -> Option<Basis> {
+        match Local::find(judging.profile, uri) {
+            Local::Listed(hit) => {
+                if let Some(cache) = &mut self.cache {
+                    let extent = judging.extent(hit.prefix_len);
+                    cache.insert(judging.entry(uri, extent), hit.clone().into(), None, now);
+                }
+                Some(Basis::Fresh(hit.into()))
+            }
+            Local::NotAsked => Some(Basis::NotAsked),
+            Local::Ask => None,
+        }
+    }
+
+    /// Remembers an answer for as much as it holds for, which is never more than what no list
+    /// entry decides otherwise: a cache must not shadow a more specific entry.
+    fn remember_answer(
+        &mut self,
+        judging: Judging<'_>,
+        uri: &NormalUri,
+        answer: &Answer,
+        now: Instant,
+    ) {
+        let Some(cache) = &mut self.cache else {
+            return;
+        };
+        let prefix = answer.prefix.and_then(|prefix| prefix.text_in(uri));
+        let unlisted = prefix.filter(|prefix| !judging.profile.lists.has_below(prefix));
+        let extent = judging.extent(unlisted.map(str::len));
+        let fact = Fact::Categories(Arc::clone(&answer.categories));
+        cache.insert(judging.entry(uri, extent), fact, answer.lifetime, now);
+    }
+}
+
+impl<'a> Judging<'a> {
+    /// What was found by one of several readings holds for that URI alone.
+    fn extent(self, prefix_len: Option<usize>) -> Extent {
+        match prefix_len {
+            Some(len) if self.readings.others().is_empty() => Extent::Prefix(len),
+            Some(_) | None => Extent::Exact,
+        }
+    }
+
+    fn entry(self, uri: &'a NormalUri, extent: Extent) -> Entry<'a> {
+        Entry {
+            profile: &self.profile.name,
+            uri,
+            extent,
+        }
+    }
+}
+
+/// The steps before any URI is looked at.
+pub(crate) fn admit<'a>(rules: &'a Rules, request: Request<'a>) -> Result<Judging<'a>, Decision> {
+    let policy = &rules.policy;
+    if request
+        .destination
+        .is_some_and(|address| policy.bypasses(address))
+    {
+        return Err(Decision::bypass());
+    }
+    let Some(profile) = request.profile.and_then(|name| policy.profile(name)) else {
+        return Err(Decision::no_profile());
+    };
+    match request.target {
+        Target::Undecidable(reason) => Err(Decision::undecidable(policy, profile, reason)),
+        Target::Uri(readings) => Ok(Judging { profile, readings }),
+    }
+}
+
+/// The most restrictive reading decides, the normal form first among equals.
+pub(crate) fn decide<B: Borrow<Basis>>(
+    rules: &Rules,
+    judging: Judging<'_>,
+    bases: PerReading<B>,
+) -> Decision {
+    let verdict = bases
+        .map(|basis| basis.borrow().judge(judging.profile))
+        .reduce(Verdict::or_stricter);
+    Decision::judged(&rules.policy, judging.profile, verdict)
 }

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use policy::{Action, BlockResponse, RedirectFacts, RedirectTemplate};
+use policy::{Action, BlockResponse, PolicySet, Profile, RedirectFacts, RedirectTemplate};
+
+use crate::verdict::Verdict;
 
 /// What was decided for one request, and why.
 #[derive(Clone, Debug)]
@@ -104,6 +106,60 @@ pub enum Enforcement {
 }
 
 impl Decision {
+    /// Creates the decision for a port, or for TLS, that is not filtered.
+    #[must_use]
+    pub fn unfiltered() -> Self {
+        Self::without_profile(Source::Unfiltered)
+    }
+
+    pub(crate) fn bypass() -> Self {
+        Self::without_profile(Source::Bypass)
+    }
+
+    pub(crate) fn no_profile() -> Self {
+        Self::without_profile(Source::NoProfile)
+    }
+
+    pub(crate) fn undecidable(policy: &PolicySet, profile: &Profile, reason: Undecidable) -> Self {
+        let verdict = Verdict::plain(profile.undecidable_action, Source::Undecidable);
+        Self {
+            undecidable: Some(reason),
+            ..Self::judged(policy, profile, verdict)
+        }
+    }
+
+    pub(crate) fn judged(policy: &PolicySet, profile: &Profile, verdict: Verdict) -> Self {
+        let destination = match verdict.action {
+            Action::Redirect(id) => policy.destination(id).cloned(),
+            Action::Pass | Action::Block => None,
+        };
+        Self {
+            action: verdict.action,
+            source: verdict.source,
+            undecidable: None,
+            rule: verdict.rule,
+            categories: verdict.categories,
+            destination,
+            block_response: profile.block_response,
+            profile: Some(Arc::clone(&profile.name)),
+            prefix_rejected: false,
+        }
+    }
+
+    fn without_profile(source: Source) -> Self {
+        Self {
+            action: Action::Pass,
+            source,
+            undecidable: None,
+            rule: None,
+            categories: Arc::default(),
+            destination: None,
+            block_response: BlockResponse::default(),
+            profile: None,
+            prefix_rejected: false,
+        }
+    }
+
     /// Returns what to do on a connection of this protocol. On TLS a redirect is a block.
     #[must_use]
     pub fn enforcement(&self, protocol: Protocol) -> Enforcement {

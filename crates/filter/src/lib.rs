@@ -2,13 +2,21 @@
 //!
 //! Nothing here waits. A request that needs categories comes back as [`Step::Ask`], and the
 //! driver returns the answers when it has them. One [`Filter`] belongs to one worker.
+//!
+//! `decide` holds the order in which sources are tried, `verdict` what each of them leads to, and
+//! `cache` what is remembered. [`explain`] shows the steps of a decision with the same functions.
 
 mod cache;
 mod decide;
 mod decision;
+mod explain;
+mod per_reading;
 mod question;
+mod verdict;
 
-pub use cache::CacheLimits;
+pub use cache::{CACHED_URI_LEN_MAX, CacheLimits, PREFIX_LENGTHS_MAX};
 pub use decide::{Filter, Rules};
 pub use decision::{Decision, Enforcement, Protocol, Source, Undecidable};
+pub use explain::{CategoryStep, Explanation, ReadingSteps, explain};
 pub use question::{Answer, AskError, Question, Request, SharedPrefix, Step, Target};
+pub use verdict::ActionOrigin;

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use uri::{NormalUri, Readings};
 
+use crate::decide::Generations;
+use crate::per_reading::PerReading;
+use crate::verdict::Basis;
 use crate::{Decision, Undecidable};
 
 /// One request to judge.
@@ -44,6 +47,14 @@ pub enum Step {
 pub struct Question {
     /// The readings to ask about, each on its own; answers are given in this order.
     pub(crate) uris: Vec<NormalUri>,
+    /// The profile of the session when the request arrived, by name.
+    pub(crate) profile: Arc<str>,
+    pub(crate) destination: Option<IpAddr>,
+    pub(crate) readings: Readings,
+    /// What was known of each reading already; None: it is asked about.
+    pub(crate) known: PerReading<Option<Basis>>,
+    /// The rules that it was asked under.
+    pub(crate) generations: Generations,
 }
 
 impl Question {
@@ -51,6 +62,14 @@ impl Question {
     #[must_use]
     pub fn uris(&self) -> &[NormalUri] {
         &self.uris
+    }
+
+    pub(crate) fn request(&self) -> Request<'_> {
+        Request {
+            profile: Some(&self.profile),
+            target: Target::Uri(&self.readings),
+            destination: self.destination,
+        }
     }
 }
 
@@ -92,6 +111,42 @@ pub enum AskError {
     Overload,
     /// The endpoint failed too often of late.
     BreakerOpen,
+}
+
+impl Answer {
+    /// Returns whether the answer to a question about `uri` claims to hold for a prefix that it
+    /// cannot hold for.
+    pub(crate) fn has_invalid_prefix(&self, uri: &NormalUri) -> bool {
+        self.prefix
+            .is_some_and(|prefix| prefix.text_in(uri).is_none())
+    }
+}
+
+impl SharedPrefix {
+    /// Returns the part of `uri` that other URIs must share for the answer to hold for them too,
+    /// or nothing if the length is not valid: whatever a categorizer sends, an answer about one
+    /// authority never reaches another.
+    pub(crate) fn text_in(self, uri: &NormalUri) -> Option<&str> {
+        // The text is ASCII, so characters are bytes.
+        let text = uri.as_str();
+        let len = match self {
+            Self::Uri(chars) => usize::try_from(chars).ok()?,
+            Self::Path(chars) => {
+                let chars = usize::try_from(chars).ok()?;
+                let path_and_query = uri.path_and_query();
+                let path = path_and_query.split('?').next()?;
+                if !(1..=path.len()).contains(&chars) {
+                    return None;
+                }
+                text.len() - path_and_query.len() + chars
+            }
+            Self::Malformed => return None,
+        };
+        if len < uri.origin_len() {
+            return None;
+        }
+        text.get(..len)
+    }
 }
 
 impl AskError {

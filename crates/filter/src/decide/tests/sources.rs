@@ -1,0 +1,299 @@
+//! The order of precedence, and what each source leads to.
+
+use super::Says::{Categories, Nothing};
+use super::*;
+
+#[test]
+fn every_source_in_its_order() {
+    let school = "pass pass_list [http://school.example/]";
+    check("child", "http://school.example/a", &Nothing, school);
+    check(
+        "child",
+        "http://school.example/games/a",
+        &Nothing,
+        "block block_list [http://school.example/games/]",
+    );
+    check(
+        "child",
+        "https://x.casino.example:8443/",
+        &Nothing,
+        "block block_list [casino.example]",
+    );
+    check(
+        "child",
+        "http://old.example/a",
+        &Nothing,
+        ">http://new.example/ redirect_list [http://old.example/]",
+    );
+    check("quiet", "http://school.example/a", &Nothing, school);
+    check("quiet", "http://a.example/", &Nothing, "block unknown");
+    check(
+        "removed",
+        "http://casino.example/",
+        &Nothing,
+        "pass no_profile",
+    );
+}
+
+/// S4 2: the configured `http://www.example.co` matches `.com` and `.co.uk`.
+#[test]
+fn s4_2_a_prefix_may_end_inside_the_host() {
+    for uri in ["http://www.example.com/", "http://www.example.co.uk/x"] {
+        let expected = "block block_list [http://www.example.co]";
+        check("child", uri, &Nothing, expected);
+    }
+}
+
+/// S4 3.1: from the least to the most restrictive pass, block, redirect.
+#[test]
+fn s4_3_1_the_most_restrictive_category_applies() {
+    let first = ">http://notice.example/?first&imsi=%S&uri=%U icap [gambling]";
+    let second = ">http://notice.example/?second icap [dating]";
+    check_categories("child", "news", "pass icap [news]");
+    check_categories("child", "news education", "pass icap [news]");
+    check_categories("child", "news violence", "block icap [violence]");
+    check_categories("child", "violence adult", "block icap [violence]");
+    check_categories("child", "violence dating news", second);
+    // Of two redirects the first in the file.
+    check_categories("child", "dating gambling", first);
+    check_categories("child", "gambling dating", first);
+    // The policy's redirect before the default action's.
+    check_categories("moving", "games dating", second);
+    check_categories(
+        "moving",
+        "games adult",
+        ">http://new.example/?default icap [games]",
+    );
+}
+
+/// S4 3.3: the default, the unknown and the error action.
+#[test]
+fn s4_3_3_default_unknown_and_error_action() {
+    check_categories("child", "games", "pass default [games]");
+    check_categories("child", "games chess", "pass default [games]");
+    check_categories("strict", "games", "block default [games]");
+    // `default` says that every action came from the default action.
+    check_categories("child", "games news", "pass icap [news]");
+    check_categories("strict", "games news", "block icap [games]");
+    check_categories("strict", "games adult", "block icap [adult]");
+    // Without a policy every category takes the default action.
+    check_categories("bare", "adult games", "block default [adult]");
+
+    check_categories("child", "", ">http://new.example/?unknown unknown");
+    check_categories("bare", "", "pass unknown");
+
+    check("child", "http://a.example/", &Nothing, "block error");
+    check(
+        "strict",
+        "http://a.example/",
+        &Nothing,
+        ">http://new.example/?error error",
+    );
+}
+
+#[test]
+fn an_address_that_is_bypassed_passes_whatever_is_asked_for() {
+    let readings = Readings::parse(b"http://casino.example/").unwrap();
+    for (address, expected) in [
+        ("192.0.2.7", "pass bypass"),
+        ("::ffff:192.0.2.7", "pass bypass"),
+        ("192.0.3.7", "block block_list [casino.example]"),
+    ] {
+        let request = Request {
+            profile: Some(&"child".into()),
+            target: Target::Uri(&readings),
+            destination: Some(address.parse().unwrap()),
+        };
+        let mut world = World::new();
+        let step = world.filter.begin(&world.rules, request, world.now);
+        assert_eq!(show(&unasked(step)), expected);
+    }
+}
+
+#[test]
+fn what_cannot_be_judged_takes_the_undecidable_action() {
+    let bypassed = Some("192.0.2.1".parse().unwrap());
+    for (profile, destination, expected) in [
+        (Some("child"), None, "block undecidable"),
+        (Some("strict"), None, "pass undecidable"),
+        (
+            Some("moving"),
+            None,
+            ">http://new.example/?undecidable undecidable",
+        ),
+        (Some("child"), bypassed, "pass bypass"),
+        (Some("removed"), None, "pass no_profile"),
+        (None, None, "pass no_profile"),
+    ] {
+        let mut world = World::new();
+        let profile = profile.map(Arc::from);
+        let request = Request {
+            profile: profile.as_ref(),
+            target: Target::Undecidable(Undecidable::NoSni),
+            destination,
+        };
+        let decision = unasked(world.filter.begin(&world.rules, request, world.now));
+        assert_eq!(show(&decision), expected);
+        let reason = (decision.source == Source::Undecidable).then_some(Undecidable::NoSni);
+        assert_eq!(decision.undecidable, reason);
+        assert_eq!(world.filter.cached_entries(), 0);
+    }
+}
+
+#[test]
+fn a_session_without_a_profile_passes() {
+    let mut world = World::new();
+    let request = Request {
+        profile: None,
+        target: Target::Uri(&Readings::parse(b"http://casino.example/").unwrap()),
+        destination: None,
+    };
+    let decision = unasked(world.filter.begin(&world.rules, request, world.now));
+    assert_eq!(show(&decision), "pass no_profile");
+    assert_eq!(decision.profile, None);
+}
+
+#[test]
+fn a_decision_says_how_to_enforce_it() {
+    let mut world = World::new();
+    let adult = &Categories("adult");
+    for (profile, uri, on_http, on_tls) in [
+        (
+            "child",
+            "http://a.example/",
+            Enforcement::Forbid,
+            Enforcement::Forbid,
+        ),
+        (
+            "strict",
+            "http://a.example/",
+            Enforcement::Discard,
+            Enforcement::Discard,
+        ),
+        (
+            "quiet",
+            "http://a.example/",
+            Enforcement::Reset,
+            Enforcement::Reset,
+        ),
+        (
+            "quiet",
+            "http://school.example/",
+            Enforcement::Forward,
+            Enforcement::Forward,
+        ),
+        // S4 3.1: a redirect of TLS is a block.
+        (
+            "child",
+            "http://old.example/",
+            Enforcement::Redirect,
+            Enforcement::Forbid,
+        ),
+    ] {
+        let decision = world.judge(profile, uri, adult);
+        assert_eq!(
+            decision.enforcement(Protocol::Http),
+            on_http,
+            "{profile} {uri}"
+        );
+        assert_eq!(
+            decision.enforcement(Protocol::Tls),
+            on_tls,
+            "{profile} {uri}"
+        );
+        assert_eq!(decision.profile.as_deref(), Some(profile));
+    }
+    let decision = Decision::unfiltered();
+    assert_eq!(show(&decision), "pass unfiltered");
+    assert_eq!(decision.enforcement(Protocol::Tls), Enforcement::Forward);
+}
+
+/// S4 7.1: a category that redirects, then the request for the destination, resolved locally.
+#[test]
+fn s4_7_1_the_redirected_request_is_resolved_locally() {
+    let mut world = World::new();
+    let decision = world.judge("child", "http://play.example/", &Categories("gambling"));
+    let facts = RedirectFacts {
+        imsi: "10020000000007",
+        uri: b"http://play.example/",
+        ..RedirectFacts::default()
+    };
+    let location = decision.location(facts).unwrap();
+    assert_eq!(
+        location,
+        "http://notice.example/?first&imsi=10020000000007&uri=http%3A%2F%2Fplay.example%2F"
+    );
+    let decision = unasked(world.begin("child", &location));
+    assert_eq!(show(&decision), "pass pass_list [http://notice.example/]");
+}
+
+#[test]
+fn the_most_restrictive_reading_decides() {
+    check_readings(
+        Categories("news"),
+        Categories("adult"),
+        "block icap [adult]",
+    );
+    check_readings(
+        Categories("adult"),
+        Categories("news"),
+        "block icap [adult]",
+    );
+    check_readings(
+        Nothing,
+        Categories("dating"),
+        ">http://notice.example/?second icap [dating]",
+    );
+    check_readings(
+        Categories("news"),
+        Categories(""),
+        ">http://new.example/?unknown unknown",
+    );
+    check_readings(Categories("news"), Nothing, "block error");
+    // Among equals the normal form.
+    check_readings(
+        Categories("adult"),
+        Categories("violence"),
+        "block icap [adult]",
+    );
+    check_readings(Categories("adult"), Nothing, "block icap [adult]");
+    check_readings(Nothing, Categories("adult"), "block error");
+}
+
+#[test]
+fn a_reading_that_a_list_decides_is_not_asked_about() {
+    let mut world = World::new();
+    world.reload(&POLICY.replace("[casino.example]", r#"["http://a.example/p"]"#));
+    let question = world.ask("child", TWO_READINGS);
+    assert_eq!(question.uris().len(), 1);
+    let decision = world.finish(question, &[Categories("news")]);
+    assert_eq!(show(&decision), "block block_list [http://a.example/p]");
+}
+
+#[track_caller]
+fn check_categories(profile: &str, categories: &'static str, expected: &str) {
+    check(
+        profile,
+        "http://a.example/",
+        &Categories(categories),
+        expected,
+    );
+}
+
+#[track_caller]
+fn check(profile: &str, uri: &str, says: &Says, expected: &str) {
+    for mut world in [World::new(), World::with_entries(0)] {
+        let decision = world.judge(profile, uri, says);
+        assert_eq!(show(&decision), expected, "{profile} {uri}");
+    }
+}
+
+#[track_caller]
+fn check_readings(normal: Says, other: Says, expected: &str) {
+    let mut world = World::new();
+    let question = world.ask("child", TWO_READINGS);
+    let readings = Readings::parse(TWO_READINGS.as_bytes()).unwrap();
+    assert!(question.uris().iter().eq(readings.iter()), "in their order");
+    let decision = world.finish(question, &[normal, other]);
+    assert_eq!(show(&decision), expected);
+}

@@ -1,0 +1,243 @@
+use std::sync::Arc;
+
+use policy::{Action, ListHit, ListKind, Profile, most_restrictive};
+use uri::NormalUri;
+
+use crate::Source;
+
+/// What may be remembered of a URI: the same for every subscriber of a profile. What an error
+/// leads to is no fact, so the cache cannot hold it.
+#[derive(Clone, Debug)]
+pub(crate) enum Fact {
+    /// A list entry decides it.
+    Listed {
+        action: Action,
+        kind: ListKind,
+        rule: Arc<str>,
+    },
+    /// The categorizer's answer; none: not categorised.
+    Categories(Arc<[Arc<str>]>),
+}
+
+/// What one reading of a request is judged by.
+#[derive(Clone, Debug)]
+pub(crate) enum Basis {
+    /// A fact found for this request.
+    Fresh(Fact),
+    /// A fact found for an earlier request.
+    Cached(Fact),
+    /// In no list, and the profile does not ask.
+    NotAsked,
+    /// In no list, and the categorizer did not answer rightly in time.
+    Unanswered,
+}
+
+/// What a profile knows of a URI without cache and categorizer.
+#[derive(Clone, Debug)]
+pub(crate) enum Local {
+    /// An entry of its lists decides.
+    Listed(ListHit),
+    /// In no list, and the profile does not ask.
+    NotAsked,
+    /// The categorizer must be asked.
+    Ask,
+}
+
+/// What one reading of a request leads to, and why.
+#[derive(Clone, Debug)]
+pub(crate) struct Verdict {
+    pub(crate) action: Action,
+    pub(crate) source: Source,
+    pub(crate) rule: Option<Arc<str>>,
+    pub(crate) categories: Arc<[Arc<str>]>,
+}
+
+/// Where the action of a category comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ActionOrigin {
+    /// The profile's policy names the category.
+    Policy,
+    /// The profile's default action.
+    Default,
+}
+
+/// One category and what it asks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weighed<'a> {
+    pub(crate) category: &'a Arc<str>,
+    pub(crate) action: Action,
+    pub(crate) origin: ActionOrigin,
+}
+
+impl Local {
+    /// Looks `uri` up in the lists of the profile (S4 2).
+    pub(crate) fn find(profile: &Profile, uri: &NormalUri) -> Self {
+        if let Some(hit) = profile.lists.find(uri) {
+            Self::Listed(hit)
+        } else if profile.icap {
+            Self::Ask
+        } else {
+            Self::NotAsked
+        }
+    }
+}
+
+impl From<ListHit> for Fact {
+    fn from(hit: ListHit) -> Self {
+        Self::Listed {
+            action: hit.action,
+            kind: hit.kind,
+            rule: hit.rule,
+        }
+    }
+}
+
+impl Basis {
+    /// Returns what a reading is judged by once there is no more to wait for.
+    pub(crate) fn settled(profile: &Profile, uri: &NormalUri, told: Option<Self>) -> Self {
+        match Local::find(profile, uri) {
+            Local::Listed(hit) => Self::Fresh(hit.into()),
+            Local::NotAsked => Self::NotAsked,
+            Local::Ask => told.unwrap_or(Self::Unanswered),
+        }
+    }
+
+    /// Keeps what the categorizer said, now or earlier. It outlives a change of the policy, which
+    /// what a list said does not.
+    pub(crate) fn told(&self) -> Option<Self> {
+        match self {
+            Self::Fresh(Fact::Categories(_)) | Self::Cached(Fact::Categories(_)) => {
+                Some(self.clone())
+            }
+            Self::Fresh(Fact::Listed { .. })
+            | Self::Cached(Fact::Listed { .. })
+            | Self::NotAsked
+            | Self::Unanswered => None,
+        }
+    }
+
+    /// Returns what the profile makes of it.
+    pub(crate) fn judge(&self, profile: &Profile) -> Verdict {
+        match self {
+            Self::Fresh(fact) => fact.judge(profile),
+            Self::Cached(fact) => Verdict {
+                source: Source::Cache,
+                ..fact.judge(profile)
+            },
+            Self::NotAsked => Verdict::plain(profile.unknown_action, Source::Unknown),
+            Self::Unanswered => Verdict::plain(profile.error_action, Source::Error),
+        }
+    }
+}
+
+impl Fact {
+    fn judge(&self, profile: &Profile) -> Verdict {
+        match self {
+            Self::Listed { action, kind, rule } => Verdict {
+                rule: Some(Arc::clone(rule)),
+                ..Verdict::plain(*action, list_source(*kind))
+            },
+            Self::Categories(categories) => by_categories(profile, categories),
+        }
+    }
+}
+
+impl Verdict {
+    /// Creates a verdict that no entry and no category stands behind.
+    pub(crate) fn plain(action: Action, source: Source) -> Self {
+        Self {
+            action,
+            source,
+            rule: None,
+            categories: Arc::default(),
+        }
+    }
+
+    /// Returns the more restrictive of two verdicts, this one if they are equally restrictive.
+    pub(crate) fn or_stricter(self, other: Self) -> Self {
+        if is_stricter(other.action, self.action) {
+            other
+        } else {
+            self
+        }
+    }
+}
+
+/// Returns what each category asks for, in the order of the answer.
+pub(crate) fn weigh<'a>(
+    profile: &'a Profile,
+    categories: &'a [Arc<str>],
+) -> impl Iterator<Item = Weighed<'a>> {
+    categories.iter().map(|category| {
+        let policy = profile.policy.as_ref();
+        match policy.and_then(|policy| policy.action(category)) {
+            Some(action) => Weighed {
+                category,
+                action,
+                origin: ActionOrigin::Policy,
+            },
+            None => Weighed {
+                category,
+                action: profile.default_action,
+                origin: ActionOrigin::Default,
+            },
+        }
+    })
+}
+
+/// The most restrictive action of all categories applies (S4 3.2); a category that the policy
+/// does not name takes the default action, and no category at all the unknown action (S4 3.3).
+fn by_categories(profile: &Profile, categories: &Arc<[Arc<str>]>) -> Verdict {
+    let mut deciding: Option<Weighed<'_>> = None;
+    let mut source = Source::Default;
+    for weighed in weigh(profile, categories) {
+        match weighed.origin {
+            ActionOrigin::Policy => source = Source::Icap,
+            ActionOrigin::Default => {}
+        }
+        deciding = Some(match deciding {
+            Some(before) => before.or_stricter(weighed),
+            None => weighed,
+        });
+    }
+    let Some(Weighed {
+        category, action, ..
+    }) = deciding
+    else {
+        return Verdict::plain(profile.unknown_action, Source::Unknown);
+    };
+    Verdict {
+        action,
+        source,
+        rule: Some(Arc::clone(category)),
+        categories: Arc::clone(categories),
+    }
+}
+
+impl Weighed<'_> {
+    /// Of equal actions the policy's stands before the default action, then the first.
+    fn or_stricter(self, other: Self) -> Self {
+        let named = match (self.origin, other.origin) {
+            (ActionOrigin::Default, ActionOrigin::Policy) => self.action == other.action,
+            (ActionOrigin::Default | ActionOrigin::Policy, _) => false,
+        };
+        if named || is_stricter(other.action, self.action) {
+            other
+        } else {
+            self
+        }
+    }
+}
+
+/// Returns whether `new` is really more restrictive than `old`. Only equal actions tie.
+fn is_stricter(new: Action, old: Action) -> bool {
+    new != old && most_restrictive([old, new]) == Some(new)
+}
+
+fn list_source(kind: ListKind) -> Source {
+    match kind {
+        ListKind::Pass => Source::PassList,
+        ListKind::Block => Source::BlockList,
+        ListKind::Redirect => Source::RedirectList,
+    }
+}

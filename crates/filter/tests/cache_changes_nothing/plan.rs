@@ -1,0 +1,292 @@
+//! What happens in one case, as numbers that shrink.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use policy::PolicySet;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// What a list may hold: nested, beside each other, across ports, ending inside hosts.
+pub(crate) const ENTRIES: [&str; 16] = [
+    "http://a.test/",
+    "http://a.test",
+    "http://a.test/p",
+    "http://a.test/p/",
+    "http://a.test/p/q",
+    "http://a.test/p?x",
+    "http://a.te",
+    "http://a.test:8080/p",
+    "http://x.",
+    "https://a.test/",
+    "https://x.a",
+    "http://b.test/p",
+    "a.test",
+    "x.a.test",
+    "b.test",
+    "test",
+];
+
+/// What the categorizer knows: the category holds for every URI that starts so.
+pub(crate) const KNOWN: [&str; 12] = [
+    "http://",
+    "https://a.test/",
+    "http://a.test/",
+    "http://a.test/p",
+    "http://a.test/p/q",
+    "http://a.test/%2570",
+    "http://a.test/p?",
+    "http://a.test:8080/",
+    "http://x.a.test/p/",
+    "http://b.test/",
+    "http://b.test/p/q",
+    "http://a.test/p;v",
+];
+
+pub(crate) const CATEGORIES: [&str; 4] = ["news", "adult", "gambling", "games"];
+
+pub(crate) const ORIGINS: [&str; 6] = [
+    "http://a.test",
+    "http://a.test:8080",
+    "https://a.test",
+    "http://x.a.test",
+    "http://b.test",
+    "http://a.test.net",
+];
+
+/// Some have two readings.
+pub(crate) const PATHS: [&str; 13] = [
+    "/", "/p", "/p/", "/p/q", "/p/qq", "/p/r", "/pp", "/p?x", "/p?xy", "/z", "/%2570", "/p;v/q",
+    "/p%2fq",
+];
+
+pub(crate) const ACTIONS: [&str; 4] = [
+    "pass",
+    "block",
+    "{redirect: \"http://one.test/\"}",
+    "{redirect: \"http://two.test/\"}",
+];
+
+pub(crate) const PROFILES: [&str; 3] = ["one", "two", "removed"];
+
+pub(crate) const LIFETIME: Duration = Duration::from_millis(200);
+
+/// A policy file, as numbers that shrink.
+#[derive(Clone, Debug)]
+pub(crate) struct PolicyPlan {
+    pub(crate) profiles: [ProfilePlan; 2],
+    pub(crate) bypass: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct ProfilePlan {
+    pub(crate) asks: bool,
+    /// The action of each entry, or none.
+    pub(crate) listed: Vec<Option<usize>>,
+    /// The action of each category, or none.
+    pub(crate) categories: Vec<Option<usize>>,
+    pub(crate) default: usize,
+    pub(crate) unknown: usize,
+    pub(crate) error: usize,
+}
+
+/// Which category each thing that the categorizer knows has.
+pub(crate) type Knowledge = Vec<(usize, usize)>;
+
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    Request(RequestPlan),
+    /// The answers of one waiting question arrive.
+    Finish(usize),
+    /// The categorizer changes, and its ISTag with it.
+    NewTag(Knowledge),
+    /// Another of the policies is put in force.
+    Reload(usize),
+    Wait(u64),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct RequestPlan {
+    pub(crate) origin: usize,
+    pub(crate) path: usize,
+    pub(crate) profile: usize,
+    pub(crate) prefix: PrefixPlan,
+    pub(crate) lifetime: Option<u64>,
+    pub(crate) fate: Fate,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum PrefixPlan {
+    None,
+    Sound(usize),
+    SoundPath(usize),
+    Hostile(usize),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fate {
+    Answered,
+    Late,
+    Fails,
+}
+
+impl PolicyPlan {
+    pub(crate) fn compile(&self) -> Arc<PolicySet> {
+        let mut lists = Vec::new();
+        let mut policies = Vec::new();
+        let mut profiles = Vec::new();
+        for (name, plan) in PROFILES.iter().zip(&self.profiles) {
+            let entries = by_action(&plan.listed, &ENTRIES);
+            lists.extend(entries.map(|(action, words)| format!("{name}_{action}: [{words}]")));
+            policies.push(plan.policy(name));
+            profiles.push(plan.profile(name));
+        }
+        let (lists, policies) = (lists.join(", "), policies.join(", "));
+        let profiles = profiles.join(", ");
+        let bypass = if self.bypass {
+            "192.0.2.0/24"
+        } else {
+            "198.51.100.0/24"
+        };
+        let text = format!(
+            "lists: {{{lists}}}\npolicies: {{{policies}}}\nprofiles: {{{profiles}}}\n\
+             bypass: [\"{bypass}\"]\n"
+        );
+        match policy::compile("plan.yaml", &text, &|path| Err(path.to_owned())) {
+            Ok(compiled) => Arc::new(compiled.set),
+            Err(diagnostics) => panic!("{diagnostics:?} in\n{text}"),
+        }
+    }
+}
+
+impl ProfilePlan {
+    /// Writes what categories ask for. Nothing empty is written, here and below, as reading the
+    /// file is most of a case's time.
+    fn policy(&self, name: &str) -> String {
+        let mut keys = Vec::new();
+        let mut redirects = Vec::new();
+        for (action, words) in by_action(&self.categories, &CATEGORIES) {
+            match action {
+                0 => keys.push(format!("pass: [{words}]")),
+                1 => keys.push(format!("block: [{words}]")),
+                _ => redirects.push(format!(
+                    "{{to: \"http://c{action}.test/\", categories: [{words}]}}"
+                )),
+            }
+        }
+        if !redirects.is_empty() {
+            keys.push(format!("redirect: [{}]", redirects.join(", ")));
+        }
+        format!("{name}: {{{}}}", keys.join(", "))
+    }
+
+    fn profile(&self, name: &str) -> String {
+        let mut keys = vec![
+            format!("icap: {}, policy: {name}", self.asks),
+            format!("default_action: {}", ACTIONS[self.default]),
+            format!("unknown_action: {}", ACTIONS[self.unknown]),
+            format!("error_action: {}", ACTIONS[self.error]),
+            "undecidable_action: block".to_owned(),
+        ];
+        let mut redirects = Vec::new();
+        for (action, _) in by_action(&self.listed, &ENTRIES) {
+            match action {
+                0 => keys.push(format!("pass_list: [{name}_0]")),
+                1 => keys.push(format!("block_list: [{name}_1]")),
+                _ => redirects.push(format!(
+                    "{{to: \"http://l{action}.test/\", lists: [{name}_{action}]}}"
+                )),
+            }
+        }
+        if !redirects.is_empty() {
+            keys.push(format!("redirect_list: [{}]", redirects.join(", ")));
+        }
+        format!("{name}: {{{}}}", keys.join(", "))
+    }
+}
+
+/// Returns each action that is given to a word, with its words as the inside of a YAML list.
+fn by_action(given: &[Option<usize>], words: &[&str]) -> impl Iterator<Item = (usize, String)> {
+    (0..ACTIONS.len()).filter_map(move |action| {
+        let mut found = Vec::new();
+        for (word, given) in words.iter().zip(given) {
+            if *given == Some(action) {
+                found.push(format!("\"{word}\""));
+            }
+        }
+        (!found.is_empty()).then(|| (action, found.join(", ")))
+    })
+}
+
+pub(crate) fn policy_plan() -> impl Strategy<Value = PolicyPlan> {
+    (profile_plan(), profile_plan(), prop::bool::weighted(0.1)).prop_map(|(one, two, bypass)| {
+        PolicyPlan {
+            profiles: [one, two],
+            bypass,
+        }
+    })
+}
+
+fn profile_plan() -> impl Strategy<Value = ProfilePlan> {
+    let action = || 0..ACTIONS.len();
+    (
+        prop::bool::weighted(0.9),
+        vec(prop::option::weighted(0.2, action()), ENTRIES.len()),
+        vec(prop::option::weighted(0.7, action()), CATEGORIES.len()),
+        (action(), action(), action()),
+    )
+        .prop_map(
+            |(asks, listed, categories, (default, unknown, error))| ProfilePlan {
+                asks,
+                listed,
+                categories,
+                default,
+                unknown,
+                error,
+            },
+        )
+}
+
+pub(crate) fn knowledge() -> impl Strategy<Value = Knowledge> {
+    vec((0..KNOWN.len(), 0..CATEGORIES.len()), 0..6)
+}
+
+pub(crate) fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        24 => request_plan().prop_map(Event::Request),
+        5 => (0..100_usize).prop_map(Event::Finish),
+        2 => knowledge().prop_map(Event::NewTag),
+        1 => (0..3_usize).prop_map(Event::Reload),
+        2 => (1..150_u64).prop_map(Event::Wait),
+    ]
+}
+
+fn request_plan() -> impl Strategy<Value = RequestPlan> {
+    // Half of the requests go to one origin, so that its paths meet in the cache.
+    let origin = prop_oneof![Just(0), 0..ORIGINS.len()];
+    // The last profile is in no policy.
+    let profile = prop_oneof![20 => 0..2_usize, 1 => Just(2)];
+    let prefix = prop_oneof![
+        1 => Just(PrefixPlan::None),
+        4 => (0..32_usize).prop_map(PrefixPlan::Sound),
+        2 => (0..32_usize).prop_map(PrefixPlan::SoundPath),
+        1 => (0..8_usize).prop_map(PrefixPlan::Hostile),
+    ];
+    let lifetime = prop::option::weighted(0.2, 0..150_u64);
+    let fate = prop_oneof![
+        6 => Just(Fate::Answered),
+        3 => Just(Fate::Late),
+        1 => Just(Fate::Fails),
+    ];
+    let plan = (origin, 0..PATHS.len(), profile, prefix, lifetime, fate);
+    plan.prop_map(
+        |(origin, path, profile, prefix, lifetime, fate)| RequestPlan {
+            origin,
+            path,
+            profile,
+            prefix,
+            lifetime,
+            fate,
+        },
+    )
+}
