@@ -287,37 +287,3 @@ fn facts(decision: &Decision) -> impl PartialEq + std::fmt::Debug + '_ {
         decision.profile.as_deref(),
     )
 }
-
-#[test]
-#[ignore]
-fn timing() {
-    use proptest::strategy::{Strategy, ValueTree};
-    let mut runner = TestRunner::deterministic();
-    let t = Instant::now();
-    let p: Vec<_> = (0..500)
-        .map(|_| plan::policy_plan().new_tree(&mut runner).unwrap().current())
-        .collect();
-    println!("gen policies {:?}", t.elapsed() / 500);
-    let t = Instant::now();
-    for p in &p {
-        p.compile();
-    }
-    println!("compile {:?}", t.elapsed() / 500);
-    let t = Instant::now();
-    for _ in 0..100 {
-        for o in ORIGINS {
-            for q in PATHS {
-                Readings::parse(format!("{o}{q}").as_bytes()).unwrap();
-            }
-        }
-    }
-    println!("parse {:?}", t.elapsed() / 7800);
-    let t = Instant::now();
-    for _ in 0..100 {
-        vec(plan::event(), 1..60)
-            .new_tree(&mut runner)
-            .unwrap()
-            .current();
-    }
-    println!("events {:?}", t.elapsed() / 100);
-}
