@@ -100,7 +100,7 @@ pub struct AccessLog {
 }
 
 /// The categorizer as the proxy asks it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Icap {
     /// Tried in order.
     pub services: Vec<IcapService>,

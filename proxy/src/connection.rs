@@ -3,10 +3,17 @@
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
+use bytes::BytesMut;
+use filter::{Protocol, Source};
+use sessions::Session;
 use tokio::net::TcpStream;
 use uri::{NormalUri, Readings};
 
+use crate::access_log::Exchange;
 use crate::config::{Mode, Ports};
+use crate::dial::{self, Origin};
+use crate::judge::Judged;
+use crate::state::Live;
 use crate::worker::Worker;
 use crate::{close, http, tls};
 
@@ -43,7 +50,7 @@ pub(crate) struct Tunnel {
 #[derive(Debug)]
 pub(crate) struct ClientStream {
     /// Read from the socket and not consumed.
-    pub(crate) read_ahead: bytes::BytesMut,
+    pub(crate) read_ahead: BytesMut,
     /// The socket.
     pub(crate) socket: TcpStream,
 }
@@ -88,6 +95,102 @@ impl Connection {
             (Arrival::Intercepted(destination), _) => Some(destination.ip()),
             (Arrival::Explicit, Some(tunnel)) => written_address(&tunnel.authority),
             (Arrival::Explicit, None) => written_address(requested?.normal()),
+        }
+    }
+}
+
+/// Serves an accepted connection until it ends.
+pub(crate) async fn serve(worker: Rc<Worker>, connection: Connection, socket: TcpStream) {
+    dial::tune(&socket);
+    let client = ClientStream {
+        read_ahead: BytesMut::new(),
+        socket,
+    };
+    let Arrival::Intercepted(destination) = connection.arrival else {
+        return http::serve(worker, connection, client).await;
+    };
+    let live = worker.shared.live.load_full();
+    let session = live.session(connection.client.ip());
+    match route(&live, session.as_deref(), destination) {
+        Route::Unjudged(source) => {
+            let judged = worker.pass_unjudged(source, session);
+            pass_unjudged(&worker, &connection, client, &judged).await;
+        }
+        Route::Tls => tls::serve(worker, connection, client).await,
+        Route::Http => http::serve(worker, connection, client).await,
+    }
+}
+
+/// Which way an intercepted connection takes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Route {
+    Unjudged(Source),
+    Tls,
+    Http,
+}
+
+/// Chooses the way of an intercepted connection, in the order of precedence of a decision.
+fn route(live: &Live, session: Option<&Session>, destination: SocketAddr) -> Route {
+    let flow = live.config.ports.flow(destination.port());
+    let filtered = match flow {
+        Flow::Http => true,
+        Flow::Tls => live.config.tls_filtering,
+        Flow::Unfiltered => false,
+    };
+    let policy = &live.content.policy;
+    if !filtered {
+        return Route::Unjudged(Source::Unfiltered);
+    }
+    if policy.bypasses(destination.ip()) {
+        return Route::Unjudged(Source::Bypass);
+    }
+    let profile = live.profile(session).and_then(|name| policy.profile(name));
+    match (flow, profile) {
+        // The requests of an HTTP connection are looked at one by one, as a session may get a
+        // profile while the connection stands.
+        (Flow::Http, _) => Route::Http,
+        (Flow::Tls | Flow::Unfiltered, None) => Route::Unjudged(Source::NoProfile),
+        (Flow::Tls | Flow::Unfiltered, Some(_)) => Route::Tls,
+    }
+}
+
+/// Forwards a connection that is not looked at.
+async fn pass_unjudged(
+    worker: &Worker,
+    connection: &Connection,
+    client: ClientStream,
+    judged: &Judged,
+) {
+    let mut exchange = Exchange::new();
+    worker.forward(connection, client, &mut exchange).await;
+    worker.log_decision(connection, Protocol::Tls, judged, &exchange);
+}
+
+impl Worker {
+    /// Connects to where the connection goes and passes its bytes untouched; a client whose
+    /// origin cannot be reached sees a reset.
+    pub(crate) async fn forward(
+        &self,
+        connection: &Connection,
+        client: ClientStream,
+        exchange: &mut Exchange,
+    ) {
+        let Some(origin) = Origin::of(connection) else {
+            // Only HTTP requests are served outside a tunnel in explicit mode.
+            return close::reset(client.socket);
+        };
+        match self.dial(connection, &origin).await {
+            Ok(origin) => {
+                let passed = self.pass_through(client, origin).await;
+                exchange.bytes_in = passed.from_client;
+                exchange.bytes_out = passed.to_client;
+                exchange.failure = passed.failure;
+            }
+            Err(error) => {
+                exchange.bytes_in = u64::try_from(client.read_ahead.len()).unwrap_or(u64::MAX);
+                exchange.failure = Some(error.as_str());
+                close::reset(client.socket);
+            }
         }
     }
 }

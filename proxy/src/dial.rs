@@ -17,7 +17,8 @@ use crate::config::{Mode, UpstreamSource};
 use crate::connection::{Arrival, Connection, Tunnel};
 use crate::worker::Worker;
 
-pub(crate) use forbidden::goes_nowhere;
+use forbidden::goes_nowhere;
+pub(crate) use forbidden::is_ours;
 pub(crate) use resolve::RESOLUTIONS_MAX;
 
 /// How long a connection to an origin may take to come about, look-up of its name included.

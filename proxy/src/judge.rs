@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use filter::{Answer, AskError, Decision, Protocol, Question, Request, Step, Target};
+use filter::{Answer, AskError, Decision, Protocol, Question, Request, Source, Step, Target};
 use sessions::Session;
 
 use crate::config::SendSubscriber;
@@ -60,12 +60,29 @@ impl Worker {
             }
         };
         let took = started.elapsed();
-        self.shared.metrics.decided(&decision, protocol, took);
+        self.count_cached();
+        self.shared.metrics.decided(&decision, Some(protocol), took);
         Judged {
             decision,
             session,
             took,
             icap_took,
+        }
+    }
+
+    /// Passes a connection whose bytes are not looked at, and counts the decision.
+    pub(crate) fn pass_unjudged(&self, source: Source, session: Option<Arc<Session>>) -> Judged {
+        let decision = Decision {
+            source,
+            ..Decision::unfiltered()
+        };
+        let took = Duration::ZERO;
+        self.shared.metrics.decided(&decision, None, took);
+        Judged {
+            decision,
+            session,
+            took,
+            icap_took: None,
         }
     }
 
@@ -84,6 +101,16 @@ impl Worker {
             .borrow_mut()
             .finish(&rules, question, answers, now);
         (decision, now.duration_since(asked))
+    }
+
+    /// Brings the count of cache entries of all workers up to date with this one's.
+    fn count_cached(&self) {
+        let entries = self.filter.borrow().cached_entries();
+        let entries = i64::try_from(entries).unwrap_or(i64::MAX);
+        let change = entries - self.cached_entries.replace(entries);
+        if change != 0 {
+            self.shared.metrics.cache_entries.inc_by(change);
+        }
     }
 
     /// Asks about every reading at once; answers come in the order of the readings.

@@ -1,6 +1,7 @@
 //! The proxy: accepts intercepted and explicit connections, judges each request and enforces the
 //! decision. Bytes, URI, decision, enforcement: data flows in this direction only.
 
+mod accept;
 mod access_log;
 mod close;
 pub mod config;

@@ -28,6 +28,8 @@ pub(crate) struct Metrics {
     decision_seconds: Histogram,
     undecidable: Family<ReasonLabel, Counter>,
     prefixes_rejected: Counter,
+    /// Entries in the caches of all workers.
+    pub(crate) cache_entries: Gauge,
     connections: Family<ListenerLabel, Counter>,
     /// Connections that are open.
     pub(crate) connections_active: Gauge,
@@ -88,6 +90,7 @@ impl Default for Metrics {
             )),
             undecidable: Family::default(),
             prefixes_rejected: Counter::default(),
+            cache_entries: Gauge::default(),
             connections: Family::default(),
             connections_active: Gauge::default(),
             refused: Family::default(),
@@ -113,8 +116,8 @@ impl Metrics {
         }
     }
 
-    /// Counts a decision.
-    pub(crate) fn decided(&self, decision: &Decision, protocol: Protocol, took: Duration) {
+    /// Counts a decision. Bytes that are not looked at have no protocol.
+    pub(crate) fn decided(&self, decision: &Decision, protocol: Option<Protocol>, took: Duration) {
         self.decisions
             .get_or_create(&DecisionLabels {
                 action: action_word(decision.action),
@@ -182,6 +185,11 @@ impl Metrics {
             self.prefixes_rejected.clone(),
         );
         registry.register(
+            "cache_entries",
+            "Entries in the caches of all workers",
+            self.cache_entries.clone(),
+        );
+        registry.register(
             "connections",
             "Connections accepted",
             self.connections.clone(),
@@ -241,11 +249,11 @@ pub(crate) fn action_word(action: Action) -> &'static str {
     }
 }
 
-/// Returns the word for a protocol in logs and metrics.
-pub(crate) fn protocol_word(protocol: Protocol) -> &'static str {
+fn protocol_word(protocol: Option<Protocol>) -> &'static str {
     match protocol {
-        Protocol::Http => "http",
-        Protocol::Tls => "tls",
+        Some(Protocol::Http) => "http",
+        Some(Protocol::Tls) => "tls",
+        None => "raw",
     }
 }
 

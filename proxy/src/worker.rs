@@ -18,6 +18,8 @@ pub(crate) struct Worker {
     /// Borrowed for the length of one call, never over an `.await`.
     pub(crate) filter: RefCell<Filter>,
     pub(crate) drain: Drain,
+    /// Cache entries as counted last.
+    pub(crate) cached_entries: Cell<i64>,
     /// Connections that are open.
     pub(crate) connections: Cell<usize>,
     /// Pipes that carry no bytes at the moment.
@@ -34,6 +36,7 @@ impl Worker {
             shared,
             filter: RefCell::new(Filter::new(cache)),
             drain,
+            cached_entries: Cell::new(0),
             connections: Cell::new(0),
             pipes: Pipes::default(),
             resolutions: Arc::new(Semaphore::new(RESOLUTIONS_MAX)),

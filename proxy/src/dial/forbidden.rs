@@ -12,22 +12,27 @@ const NAT64: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];
 /// and ICAP endpoints never; loopback, link-local and unspecified addresses only for clients
 /// that are on loopback themselves.
 pub(crate) fn goes_nowhere(shared: &Shared, client: IpAddr, address: SocketAddr) -> bool {
-    let mut ours = shared.forbidden.load().to_vec();
-    if let Some(icap) = &shared.icap {
-        ours.extend(IcapClient::addresses(icap));
-    }
-    is_forbidden(&ours, client, address)
+    is_near(client, address) || is_ours(shared, address)
 }
 
-fn is_forbidden(ours: &[SocketAddr], client: IpAddr, address: SocketAddr) -> bool {
+/// Returns whether an address is that of a listener, admin or ICAP endpoint of ours.
+pub(crate) fn is_ours(shared: &Shared, address: SocketAddr) -> bool {
+    let endpoints = shared.icap.as_ref().map(IcapClient::addresses);
+    is_one_of(&shared.forbidden.load(), address)
+        || endpoints.is_some_and(|endpoints| is_one_of(&endpoints, address))
+}
+
+/// Returns whether an address is on this machine or link, and the client is not on this machine.
+fn is_near(client: IpAddr, address: SocketAddr) -> bool {
     let ip = plain(address.ip());
     let near = ip.is_loopback() || ip.is_unspecified() || is_link_local(ip);
-    if near && !plain(client).is_loopback() {
-        return true;
-    }
+    near && !plain(client).is_loopback()
+}
+
+fn is_one_of(ours: &[SocketAddr], address: SocketAddr) -> bool {
     ours.iter()
         .filter(|own| own.port() == address.port())
-        .any(|own| is_same(plain(own.ip()), ip))
+        .any(|own| is_same(plain(own.ip()), plain(address.ip())))
 }
 
 /// Returns whether a connection to `dialled` arrives at a socket that is bound to `own`.
@@ -143,7 +148,7 @@ mod tests {
             .map(|own| own.parse().unwrap())
             .collect();
         let address: SocketAddr = address.parse().unwrap();
-        let found = is_forbidden(&ours, client.parse().unwrap(), address);
+        let found = is_near(client.parse().unwrap(), address) || is_one_of(&ours, address);
         assert_eq!(found, expected, "{client} to {address}");
     }
 }
