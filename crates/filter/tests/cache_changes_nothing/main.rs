@@ -55,8 +55,8 @@ fn a_cache_never_changes_a_decision() {
         })
         .unwrap();
     println!("{} hits, {} late answers", hits.get(), late.get());
-    assert!(hits.get() > 4000, "the cache was hardly used");
-    assert!(late.get() > 4000, "hardly an answer was late");
+    assert!(hits.get() > 5000, "the cache was hardly used");
+    assert!(late.get() > 1000, "hardly an answer was late");
 }
 
 /// A filter with a cache, one without, and the world around both.
