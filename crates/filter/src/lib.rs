@@ -4,7 +4,7 @@
 //! driver returns the answers when it has them. One [`Filter`] belongs to one worker.
 //!
 //! `decide` holds the order in which sources are tried, `verdict` what each of them leads to, and
-//! `cache` what is remembered. [`explain`] shows the steps of a decision with the same functions.
+//! `cache` what is remembered. [`explain()`] shows the steps of a decision with the same functions.
 
 mod cache;
 mod decide;
