@@ -213,7 +213,7 @@ fn check(
     let site = remarks.site(case.name.place);
     if let Some(first) = names.insert(case.name.text.clone(), site.clone()) {
         let text = format!(
-            "a case at {first} is called `{}` too; a remarks could not tell them apart",
+            "a case at {first} is called `{}` too; give each its own name",
             case.name.text
         );
         remarks.error_at(&site, text);
@@ -287,7 +287,7 @@ fn digits(text: Written, remarks: &mut Remarks) -> Option<String> {
     if !text.text.is_empty() && text.text.bytes().all(|b| b.is_ascii_digit()) {
         return Some(text.text);
     }
-    let wrong = format!("`{}` is not a number of digits", text.text.escape_debug());
+    let wrong = format!("`{}` is not a subscriber's number; use digits only", text.text.escape_debug());
     remarks.error(text.place, wrong);
     None
 }

@@ -46,7 +46,7 @@ pub(crate) fn unknown<'a>(
         names.push(format!("{} more", existing.len() - NAMES_SHOWN_MAX));
     }
     format!(
-        "no {kind} is called `{name}`; there is {}",
+        "no {kind} is called `{name}`; the file has {}",
         names.join(", ")
     )
 }

@@ -203,12 +203,24 @@ impl<'a> Compiler<'a> {
             self.remarks.warning(second.name.place, text);
         } else {
             let text = format!(
-                "list `{name}` is in `{}` here and in `{}` at {site}; an entry has one action in \
-                 a profile",
-                second.kind.key(),
-                first.kind.key(),
+                "list `{name}` has two actions: {} here and {} at {site}; keep one",
+                self.intent(second),
+                self.intent(first),
             );
             self.remarks.error(second.name.place, text);
+        }
+    }
+
+    /// Says what a profile does with a list.
+    fn intent(&self, used: &Use<'_>) -> String {
+        let destination = match used.action {
+            Action::Pass | Action::Block => None,
+            Action::Redirect(id) => self.destinations.get(id),
+        };
+        let key = used.kind.key();
+        match destination {
+            Some(template) => format!("`{key}` to `{}`", template.as_str()),
+            None => format!("`{key}`"),
         }
     }
 
@@ -249,12 +261,12 @@ impl<'a> Compiler<'a> {
             self.remarks.warning_at(&again.site, text);
         } else {
             let text = format!(
-                "`{rule}` is in `{}` of profile `{}` by this list, `{}`, and in `{}` by list `{}` \
-                 at {}; an entry has one action in a profile",
-                used.kind.key(),
+                "`{rule}` has two actions in profile `{}`: {} by this list, `{}`, and {} by list \
+                 `{}` at {}; keep one",
                 profile.text,
+                self.intent(used),
                 used.name.text,
-                earlier.kind.key(),
+                self.intent(earlier),
                 earlier.name.text,
                 entry.site,
             );

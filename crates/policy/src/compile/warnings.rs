@@ -91,7 +91,8 @@ fn remark(read: &ReadEntry, kind: ListKind, lists: &Lists) -> Option<String> {
     let (scheme, host) = (parts.scheme, parts.host);
     match (scheme, parts.port, parts.path) {
         ("https", _, Some(path)) if path != "/" => Some(format!(
-            "`{rule}` can never match, since only the host of TLS is known; use `https://{host}/`"
+            "`{rule}` can never match, since only the host of TLS is known; use `{}/`",
+            rule.strip_suffix(path).unwrap_or(rule)
         )),
         (_, Some(_), None) => Some(format!(
             "`{rule}` ends inside a port and matches longer ones too; end it with a slash"
@@ -100,7 +101,7 @@ fn remark(read: &ReadEntry, kind: ListKind, lists: &Lists) -> Option<String> {
             "`{rule}` ends inside a host name and matches longer ones too, such as \
              `{rule}x.example`; end it with a slash, or use the domain `{host}`"
         )),
-        ("http", None, Some(path)) => misses(rule, host, path, kind, lists),
+        ("http", None, path) => misses(rule, host, path.unwrap_or("/"), kind, lists),
         _ => None,
     }
 }
@@ -116,14 +117,13 @@ fn misses(rule: &str, host: &str, path: &str, kind: ListKind, lists: &Lists) -> 
         ListKind::Block | ListKind::Redirect => true,
     };
     let missed = match (open(&tls), other_matters && open(&other)) {
-        (true, true) => format!("`{tls}` and `{other}`"),
-        (true, false) => format!("`{tls}`"),
-        (false, true) => format!("`{other}`"),
+        (true, true) => format!("`{tls}` and `{other}`; list them too"),
+        (true, false) => format!("`{tls}`; list it too"),
+        (false, true) => format!("`{other}`; list it too"),
         (false, false) => return None,
     };
     Some(format!(
-        "`{rule}` does not cover {missed}; list that too, or the domain `{host}` for every scheme \
-         and port"
+        "`{rule}` does not cover {missed}, or the domain `{host}` for every scheme and port"
     ))
 }
 

@@ -1,0 +1,481 @@
+//! Every text that the author of a policy file may see.
+
+use super::*;
+
+#[test]
+fn shapes() {
+    let rows = [
+        "",
+        "profiles:",
+        "profiles: {}",
+        "profiles: [p]",
+        "profils: {p: {}}",
+        "profiles: {p: }",
+        "profiles: {p: block}",
+        "profiles: {p: {acton: block}}",
+        "profiles: {p: {}, p: {}}",
+        "profiles: {p: {pass_list: school}}",
+        "profiles: {p: {pass_list: {school: 1}}}",
+        "profiles: {p: {id: [7]}}",
+        "profiles: {p: {default_action: {redirekt: 'https://a.example/'}}}",
+        "profiles: {p: {default_action: {redirect: 'https://a.example/', to: b}}}",
+        "profiles: {p: {default_action: {}}}",
+        "profiles: {p: {redirect_list: {to: a}}}",
+        "profiles: {p: {redirect_list: [{to: a}]}}",
+        "profiles: {p: {redirect_list: [a]}}",
+        "policies: {a: {allow: [news]}}\nprofiles: {}",
+        "policies: {a: {redirect: [{categories: [b]}]}}\nprofiles: {}",
+        "lists: {a: {path: x.txt}}\nprofiles: {}",
+        "lists: {a: [[x]]}\nprofiles: {}",
+        "lists: {a: [null]}\nprofiles: {}",
+        "bypass: 192.0.2.1\nprofiles: {}",
+        "profiles: {p: {",
+        "profiles:\n  p: a: b",
+        "profiles: {}\n---\nprofiles: {}",
+    ];
+    check(
+        &rows,
+        expect![[r#"
+
+          p.yaml:1:1: error: the key `profiles` is missing
+        profiles:
+          p.yaml:1:9: error: no profile; a policy file needs one
+        profiles: {}
+          p.yaml:1:11: error: no profile; a policy file needs one
+        profiles: [p]
+          p.yaml:1:11: error: `[p]` stands here; use keys with values (`key: value`)
+        profils: {p: {}}
+          p.yaml:1:1: error: `profils` is not a key here; use `lists`, `policies`, `profiles`, `default_profile` or `bypass`
+        profiles: {p: }
+          p.yaml:1:12: error: profile `p` has no `default_action`; use pass, block or {redirect: "http://…"}
+          p.yaml:1:12: error: profile `p` has no `unknown_action`; use pass, block or {redirect: "http://…"}
+          p.yaml:1:12: error: profile `p` has no `error_action`; use pass, block or {redirect: "http://…"}
+          p.yaml:1:12: error: profile `p` has no `undecidable_action`; use pass, block or {redirect: "http://…"}
+        profiles: {p: block}
+          p.yaml:1:15: error: `block}` stands here; use keys with values (`key: value`)
+        profiles: {p: {acton: block}}
+          p.yaml:1:16: error: `acton` is not a key here; use `id`, `icap`, `policy`, `pass_list`, `block_list`, `redirect_list`, `default_action`, `unknown_action`, `error_action`, `undecidable_action` or `block_response`
+        profiles: {p: {}, p: {}}
+          p.yaml:1:19: error: the key `p` is here twice; keep one
+        profiles: {p: {pass_list: school}}
+          p.yaml:1:27: error: `school}}` stands here; use a list (`[a, b]`, or lines that start with `-`)
+        profiles: {p: {pass_list: {school: 1}}}
+          p.yaml:1:27: error: `{school: 1}}}` stands here; use a list (`[a, b]`, or lines that start with `-`)
+        profiles: {p: {id: [7]}}
+          p.yaml:1:20: error: `[7]}}` stands here; use a single value
+        profiles: {p: {default_action: {redirekt: \'https://a.example/\'}}}
+          p.yaml:1:33: error: `redirekt` is not a key here; use `redirect`
+        profiles: {p: {default_action: {redirect: \'https://a.example/\', to: b}}}
+          p.yaml:1:65: error: `to` is not a key here; use `redirect`
+        profiles: {p: {default_action: {}}}
+          p.yaml:1:32: error: the key `redirect` is missing
+        profiles: {p: {redirect_list: {to: a}}}
+          p.yaml:1:31: error: `{to: a}}}` stands here; use a list (`[a, b]`, or lines that start with `-`)
+        profiles: {p: {redirect_list: [{to: a}]}}
+          p.yaml:1:33: error: the key `lists` is missing
+        profiles: {p: {redirect_list: [a]}}
+          p.yaml:1:32: error: `a]}}` stands here; use keys with values (`key: value`)
+        policies: {a: {allow: [news]}}\nprofiles: {}
+          p.yaml:1:16: error: `allow` is not a key here; use `pass`, `block` or `redirect`
+        policies: {a: {redirect: [{categories: [b]}]}}\nprofiles: {}
+          p.yaml:1:28: error: the key `to` is missing
+        lists: {a: {path: x.txt}}\nprofiles: {}
+          p.yaml:1:13: error: `path` is not a key here; use `file`
+        lists: {a: [[x]]}\nprofiles: {}
+          p.yaml:1:13: error: `[x]]}` stands here; use a single value
+        lists: {a: [null]}\nprofiles: {}
+          p.yaml:1:13: error: the value is missing
+        bypass: 192.0.2.1\nprofiles: {}
+          p.yaml:1:9: error: `192.0.2.1` stands here; use a list (`[a, b]`, or lines that start with `-`)
+        profiles: {p: {
+          p.yaml:1:15: error: unclosed bracket '{'
+        profiles:\n  p: a: b
+          p.yaml:2:6: error: `a: b` stands here; use keys with values (`key: value`)
+        profiles: {}\n---\nprofiles: {}
+          p.yaml:3:1: error: only single YAML document expected but multiple found
+    "#]],
+    );
+}
+
+#[test]
+fn values_of_profiles() {
+    let keys = [
+        "id: x",
+        "id: -1",
+        "id: 4294967295",
+        "id: 0x10",
+        "icap: yes",
+        "policy: family",
+        "pass_list: [school]",
+        "block_response: drop",
+        "default_action: blok\n  q:",
+        "redirect_list: [{to: 'notice', lists: []}]",
+        "redirect_list: [{to: 'https://n.example/?a=%X', lists: []}]",
+        "redirect_list: [{to: 'https://n.example/%U', lists: []}]",
+    ];
+    let rows: Vec<String> = keys.iter().map(|keys| profile_with("", keys)).collect();
+    let tails: Vec<&str> = keys.to_vec();
+    check_named(
+        tails.into_iter().zip(rows.iter().map(String::as_str)),
+        expect![[r#"
+            id: x
+              p.yaml:8:9: error: `x` is not a profile id; use 0 to 4294967294
+            id: -1
+              p.yaml:8:9: error: `-1` is not a profile id; use 0 to 4294967294
+            id: 4294967295
+              p.yaml:8:9: error: `4294967295` is not a profile id; use 0 to 4294967294
+            id: 0x10
+              p.yaml:8:9: error: `0x10` is not a profile id; use 0 to 4294967294
+            icap: yes
+              p.yaml:8:11: error: `yes` is not known here; use `true` or `false`
+            policy: family
+              p.yaml:8:13: error: no policy is called `family`; the file has none
+            pass_list: [school]
+              p.yaml:8:17: error: no list is called `school`; the file has none
+            block_response: drop
+              p.yaml:8:21: error: `drop` is not known here; use `discard`, `reset` or `forbidden`
+            default_action: blok\n  q:
+              p.yaml:8:5: error: the key `default_action` is here twice; keep one
+            redirect_list: [{to: \'notice\', lists: []}]
+              p.yaml:8:26: error: `notice`: scheme `` is not http or https; an absolute URI begins with `http://` or `https://`
+            redirect_list: [{to: \'https://n.example/?a=%X\', lists: []}]
+              p.yaml:8:26: error: `https://n.example/?a=%X`: `%X` is not a formatting code; use %M (MSISDN), %S (IMSI), %U (request URI), or %25 for a percent sign
+            redirect_list: [{to: \'https://n.example/%U\', lists: []}]
+              p.yaml:8:26: error: `https://n.example/%U`: `%U` is outside the query; formatting codes stand after the `?`
+        "#]],
+    );
+}
+
+#[test]
+fn everything_wrong_is_told_at_once() {
+    let text = "lists:
+  school: [school.example, 'https://', a b.example, '*.example']
+  kids: {file: kids.txt}
+  odd: school.example
+  number: 7
+policies:
+  family:
+    pass: [news, Adult]
+    block: [adult, '', 'a,b', ' c']
+    redirect:
+      - {to: notice.example, categories: [news]}
+profiles:
+  child:
+    id: 7
+    policy: famly
+    pass_list: [scool, unrelated]
+    default_action: blok
+    unknown_action: true
+    error_action: [block]
+    undecidable_action: 7
+  teen:
+    id: 7
+    unknown_action: 'yes'
+default_profile: chld
+bypass: [192.0.2.1/24, example.com, 192.0.2.0/33]
+";
+    check(
+        &[text],
+        expect![[r#"
+            lists:\n  school: [school.example, \'https://\', a b.example, \'*.example\']\n  kids: {file: kids.txt}\n  odd: school.example\n  number: 7\npolicies:\n  family:\n    pass: [news, Adult]\n    block: [adult, \'\', \'a,b\', \' c\']\n    redirect:\n      - {to: notice.example, categories: [news]}\nprofiles:\n  child:\n    id: 7\n    policy: famly\n    pass_list: [scool, unrelated]\n    default_action: blok\n    unknown_action: true\n    error_action: [block]\n    undecidable_action: 7\n  teen:\n    id: 7\n    unknown_action: \'yes\'\ndefault_profile: chld\nbypass: [192.0.2.1/24, example.com, 192.0.2.0/33]\n
+              p.yaml:2:28: error: `https://` is no list entry; use a URI prefix such as `http://host.example/path` or a domain such as `host.example`: the host is empty
+              p.yaml:2:40: error: `a b.example` is no list entry; use a URI prefix such as `http://host.example/path` or a domain such as `host.example`: `a b.example` is not a host name or an IP address
+              p.yaml:2:53: error: `*.example` is no list entry; use a URI prefix such as `http://host.example/path` or a domain such as `host.example`: a domain covers its subdomains; write it without `*`
+              p.yaml:3:16: error: list file `kids.txt`: no such file
+              p.yaml:4:8: error: `odd` is text; use a list of entries or `{file: lists/name.txt}`
+              p.yaml:5:11: error: `number` is a number; use a list of entries or `{file: lists/name.txt}`
+              p.yaml:9:13: error: category `adult` is in this policy twice, first at p.yaml:8:18; keep one
+              p.yaml:9:20: error: `` is not a category; use a name without commas and without spaces at its ends
+              p.yaml:9:24: error: `a,b` is not a category; use a name without commas and without spaces at its ends
+              p.yaml:9:31: error: ` c` is not a category; use a name without commas and without spaces at its ends
+              p.yaml:11:14: error: `notice.example`: scheme `` is not http or https; an absolute URI begins with `http://` or `https://`
+              p.yaml:11:43: error: category `news` is in this policy twice, first at p.yaml:8:12; keep one
+              p.yaml:15:13: error: no policy is called `famly`; did you mean `family`?
+              p.yaml:16:17: error: no list is called `scool`; did you mean `school`?
+              p.yaml:16:24: error: no list is called `unrelated`; the file has `kids`, `number`, `odd`, `school`
+              p.yaml:17:21: error: `blok` is not an action; use pass, block or {redirect: "http://…"}
+              p.yaml:18:21: error: true or false is not an action; use pass, block or {redirect: "http://…"}
+              p.yaml:19:19: error: a list is not an action; use pass, block or {redirect: "http://…"}
+              p.yaml:20:25: error: a number is not an action; use pass, block or {redirect: "http://…"}
+              p.yaml:21:3: error: profile `teen` has no `default_action`; use pass, block or {redirect: "http://…"}
+              p.yaml:21:3: error: profile `teen` has no `error_action`; use pass, block or {redirect: "http://…"}
+              p.yaml:21:3: error: profile `teen` has no `undecidable_action`; use pass, block or {redirect: "http://…"}
+              p.yaml:22:9: error: id 7 is taken by the profile at p.yaml:14:9; use another
+              p.yaml:23:21: error: `yes` is not an action; use pass, block or {redirect: "http://…"}
+              p.yaml:24:18: error: no profile is called `chld`; did you mean `child`?
+              p.yaml:25:10: error: `192.0.2.1/24` has bits set behind its length; use `192.0.2.0/24`
+              p.yaml:25:24: error: `example.com` is not a range of addresses; use the form `192.0.2.0/24` or `2001:db8::/32`
+              p.yaml:25:37: error: `192.0.2.0/33` is not a range of addresses; use the form `192.0.2.0/24` or `2001:db8::/32`
+        "#]],
+    );
+}
+
+#[test]
+fn one_entry_with_two_actions() {
+    let lists = "lists:
+  a: [a.example, b.example]
+  b: [A.example.]
+  c: [c.example, C.example]
+policies: {}";
+    let rows = [
+        profile_with(lists, "pass_list: [a]\n    block_list: [b]"),
+        profile_with(lists, "pass_list: [a]\n    block_list: [a]"),
+        profile_with(
+            lists,
+            "redirect_list: [{to: 'https://x.example/', lists: [a]}, {to: 'https://y.example/', lists: [b]}]",
+        ),
+    ];
+    let names = ["a and b", "a twice", "two destinations"];
+    check_named(
+        names.into_iter().zip(rows.iter().map(String::as_str)),
+        expect![[r#"
+            a and b
+              p.yaml:3:7: error: `a.example` has two actions in profile `p`: `block_list` by this list, `b`, and `pass_list` by list `a` at p.yaml:2:7; keep one
+            a twice
+              p.yaml:13:18: error: list `a` has two actions: `block_list` here and `pass_list` at p.yaml:12:17; keep one
+            two destinations
+              p.yaml:3:7: error: `a.example` has two actions in profile `p`: `redirect_list` to `https://y.example/` by this list, `b`, and `redirect_list` to `https://x.example/` by list `a` at p.yaml:2:7; keep one
+        "#]],
+    );
+}
+
+#[test]
+fn list_files_have_their_own_places() {
+    let files = |path: &str| match path {
+        "lists/a.txt" => Ok("# a\na.example\n  b.example/c # d\n".to_owned()),
+        "lists/b.txt" => Ok("a.example\n".to_owned()),
+        _ => Err("no such file".to_owned()),
+    };
+    let lists = "lists: {a: {file: lists/a.txt}, b: {file: lists/b.txt}, c: {file: lists/c.txt}}";
+    let text = profile_with(lists, "pass_list: [a]\n    block_list: [b]");
+    let errors = compile("policies/p.yaml", &text, &files).unwrap_err();
+    let errors: Vec<String> = errors.iter().map(|error| format!("{error}\n")).collect();
+    expect![[r#"
+        policies/p.yaml:1:67: error: list file `lists/c.txt`: no such file
+        policies/lists/a.txt:3:3: error: `b.example/c` is no list entry; use a URI prefix such as `http://host.example/path` or a domain such as `host.example`: a domain has no path; for a path write the scheme too
+        policies/lists/b.txt:1:1: error: `a.example` has two actions in profile `p`: `block_list` by this list, `b`, and `pass_list` by list `a` at policies/lists/a.txt:2:1; keep one
+    "#]].assert_eq(&errors.concat());
+}
+
+#[test]
+fn entries_that_are_hardly_meant() {
+    let entries = [
+        "http://www.example.co",
+        "https://www.example.co",
+        "http://a.example:80",
+        "http://a.example:8000",
+        "https://a.example/path",
+        "https://a.example:8443/path",
+        "https://a.example/",
+        "https://a.example:8443/",
+        "http://a.example/",
+        "http://a.example/path",
+        "http://a.example:8000/",
+        "http://192.0.2.1/",
+        "http://[2001:db8::1]/",
+        "http://[2001:db8::1]",
+        "a.example",
+    ];
+    let rows: Vec<String> = entries
+        .iter()
+        .map(|entry| profile_with(&format!("lists: {{a: ['{entry}']}}"), "block_list: [a]"))
+        .collect();
+    check_named(
+        entries.into_iter().zip(rows.iter().map(String::as_str)),
+        expect![[r#"
+            http://www.example.co
+              p.yaml:1:13: warning: `http://www.example.co` ends inside a host name and matches longer ones too, such as `http://www.example.cox.example`; end it with a slash, or use the domain `www.example.co`
+            https://www.example.co
+              p.yaml:1:13: warning: `https://www.example.co` ends inside a host name and matches longer ones too, such as `https://www.example.cox.example`; end it with a slash, or use the domain `www.example.co`
+            http://a.example:80
+              p.yaml:1:13: warning: `http://a.example/` does not cover `https://a.example/` and `http://a.example:8080/`; list them too, or the domain `a.example` for every scheme and port
+            http://a.example:8000
+              p.yaml:1:13: warning: `http://a.example:8000` ends inside a port and matches longer ones too; end it with a slash
+            https://a.example/path
+              p.yaml:1:13: warning: `https://a.example/path` can never match, since only the host of TLS is known; use `https://a.example/`
+            https://a.example:8443/path
+              p.yaml:1:13: warning: `https://a.example:8443/path` can never match, since only the host of TLS is known; use `https://a.example:8443/`
+            https://a.example/
+            https://a.example:8443/
+            http://a.example/
+              p.yaml:1:13: warning: `http://a.example/` does not cover `https://a.example/` and `http://a.example:8080/`; list them too, or the domain `a.example` for every scheme and port
+            http://a.example/path
+              p.yaml:1:13: warning: `http://a.example/path` does not cover `https://a.example/` and `http://a.example:8080/path`; list them too, or the domain `a.example` for every scheme and port
+            http://a.example:8000/
+            http://192.0.2.1/
+              p.yaml:1:13: warning: `http://192.0.2.1/` does not cover `https://192.0.2.1/` and `http://192.0.2.1:8080/`; list them too, or the domain `192.0.2.1` for every scheme and port
+            http://[2001:db8::1]/
+              p.yaml:1:13: warning: `http://[2001:db8::1]/` does not cover `https://[2001:db8::1]/` and `http://[2001:db8::1]:8080/`; list them too, or the domain `[2001:db8::1]` for every scheme and port
+            http://[2001:db8::1]
+              p.yaml:1:13: warning: `http://[2001:db8::1]` does not cover `https://[2001:db8::1]/`; list it too, or the domain `[2001:db8::1]` for every scheme and port
+            a.example
+        "#]],
+    );
+}
+
+#[test]
+fn entries_that_cover_each_other_are_fine() {
+    let with = |kind: &str, entries: &str| {
+        profile_with(&format!("lists: {{a: {entries}}}"), &format!("{kind}: [a]"))
+    };
+    let rows = [
+        with("pass_list", "['http://a.example/', 'https://a.example/']"),
+        with("block_list", "['http://a.example/', a.example]"),
+        with("block_list", "['http://a.example/x', example]"),
+        with(
+            "block_list",
+            "['http://a.example/', 'https://a.example/', 'http://a.example:8080/']",
+        ),
+    ];
+    for row in &rows {
+        assert_eq!(compiled(row).warnings, [], "{row}");
+    }
+}
+
+#[test]
+fn lists_that_repeat() {
+    let lists = "lists: {a: [a.example, A.example], b: [a.example]}";
+    let rows = [
+        profile_with(lists, "pass_list: [a]"),
+        profile_with(lists, "pass_list: [b, b]"),
+        profile_with(lists, "pass_list: [b, a]"),
+    ];
+    let names = ["in one list", "one list twice", "in two lists"];
+    check_named(
+        names.into_iter().zip(rows.iter().map(String::as_str)),
+        expect![[r#"
+            in one list
+              p.yaml:1:24: warning: `a.example` is already listed at p.yaml:1:13; once is enough
+            one list twice
+              p.yaml:8:20: warning: list `b` is already named at p.yaml:8:17; once is enough
+            in two lists
+              p.yaml:1:13: warning: `a.example` is already listed at p.yaml:1:40; once is enough
+              p.yaml:1:24: warning: `a.example` is already listed at p.yaml:1:40; once is enough
+        "#]],
+    );
+}
+
+#[test]
+fn many_warnings_of_one_list_are_counted() {
+    let entries: Vec<String> = (0..15)
+        .map(|n| format!("'http://{n}.a.example/'"))
+        .collect();
+    let lists = format!("lists: {{a: [{}]}}", entries.join(", "));
+    let warnings = compiled(&profile_with(&lists, "block_list: [a]")).warnings;
+    assert_eq!(warnings.len(), 11);
+    let last = warnings.last().unwrap().to_string();
+    expect!["p.yaml:8:18: warning: 5 more entries of list `a` have such warnings"].assert_eq(&last);
+}
+
+#[test]
+fn destinations_that_could_loop_or_tell_too_much() {
+    let redirect = |to: &str| format!("redirect_list: [{{to: '{to}', lists: []}}]");
+    let passed = "lists: {n: [notice.example]}\nbypass: [192.0.2.0/24, '2001:db8::/32']";
+    let rows = [
+        (
+            "not covered",
+            profile_with("", &redirect("https://notice.example/")),
+        ),
+        (
+            "passed",
+            profile_with(
+                passed,
+                &format!(
+                    "pass_list: [n]\n    {}",
+                    redirect("https://notice.example/?%U")
+                ),
+            ),
+        ),
+        (
+            "listed elsewhere",
+            profile_with(
+                passed,
+                &format!(
+                    "block_list: [n]\n    {}",
+                    redirect("https://notice.example/")
+                ),
+            ),
+        ),
+        (
+            "bypassed",
+            profile_with(passed, &redirect("https://192.0.2.7/")),
+        ),
+        (
+            "bypassed IPv6",
+            profile_with(passed, &redirect("https://[2001:db8::7]/")),
+        ),
+        (
+            "clear text",
+            profile_with(
+                passed,
+                &format!(
+                    "pass_list: [n]\n    {}",
+                    redirect("http://notice.example/?%M%S%U%M")
+                ),
+            ),
+        ),
+        (
+            "an action",
+            profile_with(
+                "",
+                "block_response: reset\n  q: {default_action: {redirect: 'https://q.example/'}, unknown_action: pass, error_action: pass, undecidable_action: pass}",
+            ),
+        ),
+        (
+            "a policy",
+            profile_with(
+                "policies: {f: {redirect: [{to: 'https://f.example/', categories: [a]}]}}",
+                "policy: f",
+            ),
+        ),
+    ];
+    check_named(
+        rows.iter().map(|(name, text)| (*name, text.as_str())),
+        expect![[r#"
+            not covered
+              p.yaml:8:26: warning: no pass list or bypass of profile `p` covers `https://notice.example/`: it is judged again and could loop
+            passed
+            listed elsewhere
+              p.yaml:10:26: warning: no pass list or bypass of profile `p` covers `https://notice.example/`: it is judged again and could loop
+            bypassed
+            bypassed IPv6
+            clear text
+              p.yaml:10:26: warning: `%M` is sent unencrypted to an `http:` destination; use `https:`
+              p.yaml:10:26: warning: `%S` is sent unencrypted to an `http:` destination; use `https:`
+            an action
+              p.yaml:9:34: warning: no pass list or bypass of profile `q` covers `https://q.example/`: it is judged again and could loop
+            a policy
+              p.yaml:1:32: warning: no pass list or bypass of profile `p` covers `https://f.example/`: it is judged again and could loop
+        "#]],
+    );
+}
+
+#[test]
+fn errors_are_counted_beyond_a_limit() {
+    let entries: Vec<String> = (0..150).map(|n| format!("'a b{n}'")).collect();
+    let text = profile_with(&format!("lists: {{a: [{}]}}", entries.join(", ")), "");
+    let errors = compile("p.yaml", &text, &no_files).unwrap_err();
+    assert_eq!(errors.len(), written::REMARKS_MAX + 1);
+    let last = errors.last().unwrap().to_string();
+    assert_eq!(last, "p.yaml: error: 50 more errors are not shown");
+}
+
+fn check(rows: &[&str], expected: Expect) {
+    check_named(rows.iter().map(|row| (*row, *row)), expected);
+}
+
+/// Shows errors, or warnings if there is none, under each row's name.
+fn check_named<'a>(rows: impl Iterator<Item = (&'a str, &'a str)>, expected: Expect) {
+    let mut page = String::new();
+    for (name, text) in rows {
+        let remarks = match compile("p.yaml", text, &no_files) {
+            Ok(compiled) => compiled.warnings,
+            Err(errors) => errors,
+        };
+        page += &format!("{}\n", name.escape_debug());
+        for remark in remarks {
+            page += &format!("  {remark}\n");
+        }
+    }
+    expected.assert_eq(&page);
+}
