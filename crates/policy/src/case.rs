@@ -125,13 +125,13 @@ impl TestFile {
         let file: FileWritten = written::read(name, text).map_err(|error| vec![error])?;
         let mut remarks = Remarks::new(name);
         let mut names = HashMap::new();
+        if file.cases.value.is_empty() {
+            remarks.error(file.cases.place, "no case; a test file needs one");
+        }
         let cases = file.cases.value.into_iter();
         let cases: Vec<Case> = cases
             .filter_map(|case| check(case, &mut names, &mut remarks))
             .collect();
-        if cases.is_empty() {
-            remarks.error(file.cases.place, "no case; a test file needs one");
-        }
         let profile = file.profile;
         remarks.finish()?;
         Ok(Self {
@@ -287,7 +287,10 @@ fn digits(text: Written, remarks: &mut Remarks) -> Option<String> {
     if !text.text.is_empty() && text.text.bytes().all(|b| b.is_ascii_digit()) {
         return Some(text.text);
     }
-    let wrong = format!("`{}` is not a subscriber's number; use digits only", text.text.escape_debug());
+    let wrong = format!(
+        "`{}` is not a subscriber's number; use digits only",
+        text.text.escape_debug()
+    );
     remarks.error(text.place, wrong);
     None
 }

@@ -1,7 +1,7 @@
 //! The policy file as written.
 //!
 //! Words and numbers stay text here, with their places: `compile` checks them, so that it can
-//! remarks all that is wrong at once and not only the first.
+//! report all that is wrong at once and not only the first.
 
 use std::fmt;
 

@@ -15,7 +15,7 @@ pub enum FileKind {
 
 impl FileKind {
     /// Tells what `text` is for. Works for files with mistakes too, so that the reader of the
-    /// right kind can remarks them; nothing if no key is known.
+    /// right kind can report them; nothing if no key is known.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
         let keys = keys(text);

@@ -86,7 +86,9 @@ fn shapes() {
         "policy: a.yaml\ncases: [{name: a, uri: b, expect: {}}]",
         "policy: a.yaml\ncases: [{name: a, uri: b, expect: {action: pass, because: c}}]",
     ];
-    check(&rows, expect![[r#"
+    check(
+        &rows,
+        expect![[r#"
 
           f.test.yaml:1:1: error: the key `policy` is missing
         policy: a.yaml
@@ -113,7 +115,8 @@ fn shapes() {
           f.test.yaml:2:35: error: the key `action` is missing
         policy: a.yaml\ncases: [{name: a, uri: b, expect: {action: pass, because: c}}]
           f.test.yaml:2:50: error: `because` is not a key here; use `action`, `source`, `location` or `rule`
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -135,36 +138,36 @@ fn values() {
     rows.push(
         "policy: a.yaml\ncases:\n- {name: a, uri: b, expect: {action: pass}}\n- {name: a, uri: c, expect: {action: pas}}",
     );
-    check(&rows, expect![[r#"
-        policy: a.yaml\ncases:\n- {name: x, expect: {action: pass}}
-          f.test.yaml:3:3: error: a case has one of `uri` and `sni`
-          f.test.yaml:3:3: error: no case; a test file needs one
-        policy: a.yaml\ncases:\n- {name: x, uri: a, sni: b, expect: {action: pass}}
-          f.test.yaml:3:3: error: a case has one of `uri` and `sni`
-          f.test.yaml:3:3: error: no case; a test file needs one
-        policy: a.yaml\ncases:\n- {name: x, uri: a, icap: down, expect: {action: pass}}
-          f.test.yaml:3:27: error: `down` is no answer; use `icap: error`, or `categories`
-        policy: a.yaml\ncases:\n- {name: x, uri: a, icap: error, categories: [b], expect: {action: pass}}
-          f.test.yaml:3:46: error: a case has one of `categories` and `icap: error`
-        policy: a.yaml\ncases:\n- {name: x, uri: a, categories: [\'\', \'b,c\'], expect: {action: pass}}
-          f.test.yaml:3:34: error: `` is not a category; use a name without commas and without spaces at its ends
-          f.test.yaml:3:38: error: `b,c` is not a category; use a name without commas and without spaces at its ends
-        policy: a.yaml\ncases:\n- {name: x, uri: a, subscriber: {msisdn: \'+49\', imsi: \'\'}, expect: {action: pass}}
-          f.test.yaml:3:42: error: `+49` is not a number of digits
-          f.test.yaml:3:55: error: `` is not a number of digits
-        policy: a.yaml\ncases:\n- {name: x, uri: a, expect: {action: allow}}
-          f.test.yaml:3:3: error: no case; a test file needs one
-          f.test.yaml:3:38: error: `allow` is not an action; use pass, block or redirect
-        policy: a.yaml\ncases:\n- {name: x, uri: a, expect: {action: pass, source: black_list}}
-          f.test.yaml:3:52: error: `black_list` is not a source; did you mean `block_list`?
-        policy: a.yaml\ncases:\n- {name: x, uri: a, expect: {action: pass, source: seven}}
-          f.test.yaml:3:52: error: `seven` is not a source; use unfiltered, bypass, no_profile, cache, pass_list, block_list, redirect_list, icap, default, unknown, error, undecidable
-        policy: a.yaml\ncases:\n- {name: x, uri: a, expect: {action: block, location: b}}
-          f.test.yaml:3:55: error: only `action: redirect` has a `location`
-        policy: a.yaml\ncases:\n- {name: a, uri: b, expect: {action: pass}}\n- {name: a, uri: c, expect: {action: pas}}
-          f.test.yaml:4:10: error: a case at f.test.yaml:3:10 is called `a` too; a remarks could not tell them apart
-          f.test.yaml:4:38: error: `pas` is not an action; use pass, block or redirect
-    "#]]);
+    check(
+        &rows,
+        expect![[r#"
+            policy: a.yaml\ncases:\n- {name: x, expect: {action: pass}}
+              f.test.yaml:3:3: error: a case has one of `uri` and `sni`
+            policy: a.yaml\ncases:\n- {name: x, uri: a, sni: b, expect: {action: pass}}
+              f.test.yaml:3:3: error: a case has one of `uri` and `sni`
+            policy: a.yaml\ncases:\n- {name: x, uri: a, icap: down, expect: {action: pass}}
+              f.test.yaml:3:27: error: `down` is no answer; use `icap: error`, or `categories`
+            policy: a.yaml\ncases:\n- {name: x, uri: a, icap: error, categories: [b], expect: {action: pass}}
+              f.test.yaml:3:46: error: a case has one of `categories` and `icap: error`
+            policy: a.yaml\ncases:\n- {name: x, uri: a, categories: [\'\', \'b,c\'], expect: {action: pass}}
+              f.test.yaml:3:34: error: `` is not a category; use a name without commas and without spaces at its ends
+              f.test.yaml:3:38: error: `b,c` is not a category; use a name without commas and without spaces at its ends
+            policy: a.yaml\ncases:\n- {name: x, uri: a, subscriber: {msisdn: \'+49\', imsi: \'\'}, expect: {action: pass}}
+              f.test.yaml:3:42: error: `+49` is not a subscriber's number; use digits only
+              f.test.yaml:3:55: error: `` is not a subscriber's number; use digits only
+            policy: a.yaml\ncases:\n- {name: x, uri: a, expect: {action: allow}}
+              f.test.yaml:3:38: error: `allow` is not an action; use pass, block or redirect
+            policy: a.yaml\ncases:\n- {name: x, uri: a, expect: {action: pass, source: black_list}}
+              f.test.yaml:3:52: error: `black_list` is not a source; did you mean `block_list`?
+            policy: a.yaml\ncases:\n- {name: x, uri: a, expect: {action: pass, source: seven}}
+              f.test.yaml:3:52: error: `seven` is not a source; use unfiltered, bypass, no_profile, cache, pass_list, block_list, redirect_list, icap, default, unknown, error, undecidable
+            policy: a.yaml\ncases:\n- {name: x, uri: a, expect: {action: block, location: b}}
+              f.test.yaml:3:55: error: only `action: redirect` has a `location`
+            policy: a.yaml\ncases:\n- {name: a, uri: b, expect: {action: pass}}\n- {name: a, uri: c, expect: {action: pas}}
+              f.test.yaml:4:10: error: a case at f.test.yaml:3:10 is called `a` too; give each its own name
+              f.test.yaml:4:38: error: `pas` is not an action; use pass, block or redirect
+        "#]],
+    );
 }
 
 fn with_case(keys: &str) -> String {

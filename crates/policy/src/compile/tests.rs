@@ -1,9 +1,13 @@
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::{Action, BlockResponse, DestinationId, LOCATION_LEN_MAX, ListKind, most_restrictive};
+use crate::{
+    Action, BlockResponse, DestinationId, FileKind, LOCATION_LEN_MAX, ListKind, TestFile,
+    most_restrictive,
+};
 
-mod remarks;
+mod errors;
+mod warnings;
 
 const FAMILY: &str = r#"
 lists:
@@ -219,6 +223,37 @@ fn a_redirect_has_a_place_for_long_destinations() {
     assert!(compile("p.yaml", &with(&(to + "a")), &no_files).is_err());
 }
 
+#[test]
+fn the_bundled_policy_has_no_warnings() {
+    let text = include_str!("../../../../policies/family.yaml");
+    assert_eq!(compiled(text).warnings, []);
+    for text in [
+        include_str!("../../../../policies/family.test.yaml"),
+        include_str!("../../../../policies/homework.test.yaml"),
+    ] {
+        let file = TestFile::parse("t.test.yaml", text).unwrap();
+        let set = compiled(include_str!("../../../../policies/family.yaml")).set;
+        assert!(set.profile(&file.profile.unwrap()).is_some());
+    }
+}
+
+#[test]
+fn the_guide_shows_files_that_work() {
+    let guide = include_str!("../../../../docs/POLICY.md");
+    let blocks = guide.split("\n```yaml\n").skip(1);
+    let blocks: Vec<&str> = blocks
+        .filter_map(|rest| rest.split("\n```").next())
+        .collect();
+    assert_eq!(blocks.len(), 4);
+    for block in blocks {
+        match FileKind::of(block) {
+            Some(FileKind::Policy) => assert_eq!(compiled(block).warnings, [], "{block}"),
+            Some(FileKind::Test) => assert!(TestFile::parse("t", block).is_ok(), "{block}"),
+            Some(FileKind::Config) | None => panic!("{block}"),
+        }
+    }
+}
+
 /// A file with one profile `p`, which starts on the line after `before`.
 fn profile_with(before: &str, keys: &str) -> String {
     format!(
@@ -240,4 +275,20 @@ fn compiled(text: &str) -> Compiled {
 
 fn no_files(_: &str) -> Result<String, String> {
     Err("no such file".to_owned())
+}
+
+/// Shows errors, or warnings if there is none, under each row's name.
+fn check_named<'a>(rows: impl Iterator<Item = (&'a str, &'a str)>, expected: Expect) {
+    let mut page = String::new();
+    for (name, text) in rows {
+        let remarks = match compile("p.yaml", text, &no_files) {
+            Ok(compiled) => compiled.warnings,
+            Err(errors) => errors,
+        };
+        page += &format!("{}\n", name.escape_debug());
+        for remark in remarks {
+            page += &format!("  {remark}\n");
+        }
+    }
+    expected.assert_eq(&page);
 }

@@ -171,6 +171,26 @@ fn ranges_are_canonical() {
 }
 
 #[test]
+fn the_size_of_a_file_is_limited() {
+    let list = |values: usize| format!("list: [{}]", "8, ".repeat(values));
+    let deep = |levels: usize| format!("list: {}8{}", "[".repeat(levels), "]".repeat(levels));
+    let padded = |len: usize| format!("#{}", " ".repeat(len - 1));
+    // Around the values stand the mapping, its key and the list.
+    let rows = [
+        (list(VALUES_MAX - 3), list(VALUES_MAX - 2)),
+        (padded(FILE_LEN_MAX), padded(FILE_LEN_MAX + 1)),
+    ];
+    for (good, bad) in rows {
+        assert!(read::<Shape>("f.yaml", &good).is_ok());
+        assert_eq!(read::<Shape>("f.yaml", &bad).unwrap_err().text, too_much());
+    }
+    let aliases = "list: &a [8, 8, 8, 8]\nnames: {".to_owned() + &"a: *a, ".repeat(VALUES_MAX);
+    assert!(read::<Shape>("f.yaml", &aliases).is_err());
+    // A list in a list is wrong here at any depth; only the reader's stack matters.
+    assert!(read::<Shape>("f.yaml", &deep(100_000)).is_err());
+}
+
+#[test]
 fn quotes_are_short_and_visible() {
     let long = "x".repeat(QUOTE_LEN_MAX);
     assert_eq!(quote(&long), long);
