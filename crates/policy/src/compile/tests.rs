@@ -1,4 +1,5 @@
 use expect_test::{Expect, expect};
+use proptest::prelude::*;
 
 use super::*;
 use crate::{
@@ -250,6 +251,24 @@ fn the_guide_shows_files_that_work() {
             Some(FileKind::Policy) => assert_eq!(compiled(block).warnings, [], "{block}"),
             Some(FileKind::Test) => assert!(TestFile::parse("t", block).is_ok(), "{block}"),
             Some(FileKind::Config) | None => panic!("{block}"),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_damaged_file_never_panics(
+        start in 0..FAMILY.len(),
+        len in 0_usize..40,
+        new in "[a-z0-9:{}\\[\\]'\"#&*%/,. \n-]{0,8}",
+    ) {
+        let mut bytes = FAMILY.as_bytes().to_vec();
+        let end = bytes.len().min(start + len);
+        bytes.splice(start..end, new.bytes());
+        let text = String::from_utf8(bytes).unwrap();
+        if let Err(errors) = compile("p.yaml", &text, &no_files) {
+            prop_assert!(!errors.is_empty());
+            prop_assert!(errors.iter().all(|error| !error.text.is_empty()));
         }
     }
 }
