@@ -1,0 +1,122 @@
+//! The bytes of a database: equal for equal rules, and refused when they are not what was written.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use categories::{Builder, Database, InvalidDatabase, ListKind};
+
+#[test]
+fn bytes_and_tag_depend_on_the_rules_alone() {
+    let forth = [
+        ("press", ListKind::Domains, "b.example\na.example\n"),
+        ("games", ListKind::Urls, "c.example/x\nc.example/x/y\n"),
+        ("games", ListKind::Expressions, "x+\ny+\n"),
+    ];
+    let back = [
+        ("games", ListKind::Expressions, "y+\n"),
+        ("games", ListKind::Urls, "C.example/x/y\nwww.c.example/x\n"),
+        (
+            "press",
+            ListKind::Domains,
+            "# a comment\nA.example.\nb.example\na.example\n",
+        ),
+        ("games", ListKind::Expressions, "x+\n"),
+    ];
+    let (forth, back) = (build(&forth), build(&back));
+    assert_eq!(forth.as_bytes(), back.as_bytes());
+    assert_eq!(forth.tag(), back.tag());
+    assert_eq!(forth.tag().len(), 32);
+    assert!(forth.tag().bytes().all(|b| b.is_ascii_hexdigit()));
+}
+
+#[test]
+fn every_change_of_the_rules_changes_the_tag() {
+    let tag = |lists: &[(&str, ListKind, &str)]| build(lists).tag().to_owned();
+    let tags = [
+        tag(&[]),
+        tag(&[("press", ListKind::Domains, "")]),
+        tag(&[("press", ListKind::Domains, "a.example")]),
+        tag(&[("games", ListKind::Domains, "a.example")]),
+        tag(&[("press", ListKind::Urls, "a.example")]),
+        tag(&[("press", ListKind::Expressions, "a.example")]),
+        tag(&[("press", ListKind::Domains, "a.example\nb.example")]),
+    ];
+    let distinct: std::collections::BTreeSet<&String> = tags.iter().collect();
+    assert_eq!(distinct.len(), tags.len());
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let written = sample();
+    let read = Database::from_bytes(written.as_bytes().to_vec()).unwrap();
+    assert_eq!(read.as_bytes(), written.as_bytes());
+    assert_eq!(read.stats(), written.stats());
+    let readings = uri::Readings::parse(b"http://x.a.example/").unwrap();
+    assert!(read.lookup(&readings).categories().eq(["press"]));
+}
+
+#[test]
+fn a_cut_file_is_refused() {
+    let bytes = sample().as_bytes().to_vec();
+    for len in 0..bytes.len() {
+        let cut = Database::from_bytes(bytes.get(..len).unwrap().to_vec());
+        assert!(cut.is_err(), "{len} bytes");
+    }
+    let cut = Database::from_bytes(bytes.get(..bytes.len() - 1).unwrap().to_vec());
+    assert!(matches!(cut, Err(InvalidDatabase::Truncated)));
+    let longer = [&bytes[..], b"x"].concat();
+    assert!(matches!(
+        Database::from_bytes(longer),
+        Err(InvalidDatabase::Damaged)
+    ));
+}
+
+#[test]
+fn a_flipped_bit_is_refused() {
+    let bytes = sample().as_bytes().to_vec();
+    for index in 0..bytes.len() {
+        for bit in 0..8 {
+            let mut flipped = bytes.clone();
+            if let Some(byte) = flipped.get_mut(index) {
+                *byte ^= 1 << bit;
+            }
+            assert!(
+                Database::from_bytes(flipped).is_err(),
+                "byte {index}, bit {bit}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_no_database_is_named() {
+    let not = Database::from_bytes(b"news.example\n".to_vec()).unwrap_err();
+    assert_eq!(
+        not.to_string(),
+        "this is no category database; make one with `weir categories build`"
+    );
+    let mut other = sample().as_bytes().to_vec();
+    if let Some(version) = other.get_mut(8) {
+        *version = 9;
+    }
+    assert_eq!(
+        Database::from_bytes(other).unwrap_err().to_string(),
+        "the category database has version 9, and 1 is read here; build it again"
+    );
+}
+
+fn sample() -> Database {
+    build(&[
+        ("press", ListKind::Domains, "a.example\nb.example\n"),
+        ("games", ListKind::Urls, "c.example/x\n"),
+        ("games", ListKind::Expressions, "/z+/\n"),
+    ])
+}
+
+fn build(lists: &[(&str, ListKind, &str)]) -> Database {
+    let mut builder = Builder::new();
+    for (category, kind, text) in lists {
+        builder
+            .add_file(category, *kind, "list", text.as_bytes())
+            .unwrap();
+    }
+    builder.build().unwrap()
+}
