@@ -3,6 +3,7 @@
 
 mod accept;
 pub mod admin;
+mod descriptors;
 mod drain;
 pub mod exit;
 mod report;
@@ -11,5 +12,6 @@ pub mod telemetry;
 
 pub use accept::{ACCEPT_PAUSE, accept};
 pub use admin::Admin;
+pub use descriptors::raise_descriptor_limit;
 pub use drain::{ABANDON_WAIT, Drain, Leftover};
 pub use report::{describe, report};

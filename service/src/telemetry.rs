@@ -1,6 +1,6 @@
 //! Logs for people and for machines, on standard error.
 
-use std::env::{self, VarError};
+use std::env;
 use std::fmt;
 use std::io::{self, IsTerminal};
 
@@ -17,10 +17,13 @@ pub const FILTER_VARIABLE: &str = "WEIR_LOG";
 /// What is logged when the variable is absent or empty.
 pub const FILTER_DEFAULT: &str = "info";
 
+/// The environment variable that says how lines are written: `text`, `json` or `auto`.
+pub const FORMAT_VARIABLE: &str = "WEIR_LOG_FORMAT";
+
 /// How a line of the log is written.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Format {
-    /// Text on a terminal, JSON elsewhere.
+    /// As [`FORMAT_VARIABLE`] says; without it text on a terminal, JSON elsewhere.
     #[default]
     Auto,
     /// Text for people.
@@ -44,9 +47,9 @@ pub enum TelemetryError {
         #[source]
         source: ParseError,
     },
-    /// The variable is not text.
-    #[error("{FILTER_VARIABLE} is not UTF-8; use error, warn, info, debug or trace")]
-    NotText,
+    /// The variable is no format.
+    #[error("{FORMAT_VARIABLE} is `{0}`; use text, json or auto")]
+    Format(String),
     /// Logs were set up before.
     #[error("logs are already set up")]
     Again,
@@ -56,15 +59,29 @@ pub enum TelemetryError {
 ///
 /// # Errors
 ///
-/// Fails if the variable is no filter or logs were set up before.
+/// Fails if a variable has no meaning or logs were set up before.
 pub fn start(format: Format) -> Result<(), TelemetryError> {
-    let filter = match env::var(FILTER_VARIABLE) {
-        Ok(text) => parse_filter(&text)?,
-        Err(VarError::NotPresent) => parse_filter(FILTER_DEFAULT)?,
-        Err(VarError::NotUnicode(_)) => return Err(TelemetryError::NotText),
+    let filter = parse_filter(&variable(FILTER_VARIABLE))?;
+    let format = match format {
+        Format::Auto => parse_format(&variable(FORMAT_VARIABLE))?,
+        Format::Text | Format::Json => format,
     };
     let subscriber = subscriber(filter, format, io::stderr().is_terminal(), io::stderr);
     tracing::subscriber::set_global_default(subscriber).map_err(|_| TelemetryError::Again)
+}
+
+/// Returns the value of a variable; what is not UTF-8 in it stays visible in the error.
+fn variable(name: &str) -> String {
+    env::var_os(name).map_or_else(String::new, |value| value.to_string_lossy().into_owned())
+}
+
+fn parse_format(text: &str) -> Result<Format, TelemetryError> {
+    match text.trim() {
+        "" | "auto" => Ok(Format::Auto),
+        "text" => Ok(Format::Text),
+        "json" => Ok(Format::Json),
+        other => Err(TelemetryError::Format(other.to_owned())),
+    }
 }
 
 fn parse_filter(text: &str) -> Result<EnvFilter, TelemetryError> {
@@ -130,6 +147,17 @@ mod tests {
                 .to_string()
                 .starts_with("WEIR_LOG is `proxy=loud`; use error"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn formats() {
+        assert_eq!(parse_format("").unwrap(), Format::Auto);
+        assert_eq!(parse_format(" json ").unwrap(), Format::Json);
+        let error = parse_format("xml").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "WEIR_LOG_FORMAT is `xml`; use text, json or auto"
         );
     }
 
