@@ -191,3 +191,6 @@ pub(crate) fn tune(stream: &TcpStream) {
     let _ = socket.set_tcp_nodelay(true);
     let _ = socket.set_tcp_keepalive(&keepalive);
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,8 @@ mod close;
 pub mod config;
 mod connection;
 mod dial;
+#[cfg(test)]
+mod fixture;
 mod http;
 mod icap;
 mod judge;

@@ -33,6 +33,12 @@ impl Pipes {
         Ok(Pipe { into, out })
     }
 
+    /// Returns how many pipes are kept.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        self.0.borrow().len()
+    }
+
     /// Keeps an empty pipe for later.
     pub(super) fn give_back(&self, pipe: Pipe) {
         let mut kept = self.0.borrow_mut();
