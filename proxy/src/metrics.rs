@@ -269,3 +269,48 @@ pub(crate) fn mode_word(mode: Mode) -> &'static str {
 fn count(family: &Family<ReasonLabel, Counter>, reason: &'static str) {
     family.get_or_create(&ReasonLabel { reason }).inc();
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use filter::Undecidable;
+
+    use super::*;
+
+    const DOCUMENTED: &str = include_str!("../../docs/METRICS.md");
+
+    #[test]
+    fn the_documentation_lists_what_is_counted_and_nothing_else() {
+        let counted: BTreeSet<String> = used().encode().lines().filter_map(name_of).collect();
+        let section = DOCUMENTED.split("\n## ").find(|s| s.starts_with("Proxy\n"));
+        let rows = section.unwrap().lines();
+        let documented: BTreeSet<String> = rows
+            .filter_map(|row| row.strip_prefix("| `"))
+            .filter_map(|row| row.split('`').next())
+            .map(|name| name.trim_end_matches("_total").to_owned())
+            .collect();
+        assert_eq!(counted, documented);
+    }
+
+    /// Returns metrics in which every family has a row.
+    fn used() -> Metrics {
+        let metrics = Metrics::default();
+        let decision = Decision {
+            undecidable: Some(Undecidable::NoSni),
+            ..Decision::unfiltered()
+        };
+        metrics.decided(&decision, None, Duration::ZERO);
+        metrics.accepted(Mode::Tproxy);
+        metrics.refused(Refusal::SelfAddressed);
+        metrics.bad_request("two_lengths");
+        metrics.origin_failed(&DialError::TimedOut(Duration::ZERO));
+        metrics.passed(0, 0);
+        metrics
+    }
+
+    fn name_of(line: &str) -> Option<String> {
+        let mut words = line.strip_prefix("# TYPE ")?.split(' ');
+        words.next().map(str::to_owned)
+    }
+}
