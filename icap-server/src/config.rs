@@ -1,6 +1,7 @@
 //! The ICAP server's configuration, checked and ready to use. [`file`] holds it as written.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 pub mod file;
@@ -14,6 +15,10 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
     /// What an overloaded `/filter` answers; `/categorize` always answers 503.
     pub overload: Overload,
+    /// Connections served at once, which Max-Connections tells ICAP clients.
+    pub connections_max: NonZeroUsize,
+    /// Worker threads. None: one per core.
+    pub workers: Option<NonZeroUsize>,
     /// How long connections may take to finish after a signal.
     pub drain: Duration,
 }

@@ -1,0 +1,224 @@
+use std::sync::Arc;
+
+use icap::{
+    Body, Connection as Persistence, EncapsulatedBody, Method, OptionsReply, ReplyFields, Request,
+    Status, write_error,
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::Connection;
+use crate::categorize::categorize;
+use crate::config::Overload;
+use crate::content::{Loaded, OPTIONS_TTL_S, Service};
+use crate::metrics::{End, MethodLabel, ServiceLabel};
+use crate::page::Page;
+use crate::verdict;
+use crate::worker::Shared;
+
+/// What `/filter` looks at in a request.
+const INCLUDE: &str = "X-Client-IP, X-Subscriber-ID, X-Authenticated-User";
+
+/// What is answered to a request that may be answered in more than one way.
+enum Reply {
+    /// The request may go on as it is.
+    Unmodified,
+    /// The HTTP client gets this.
+    Page(Page),
+}
+
+/// An answer in all but its form.
+pub(super) struct Answer {
+    service: Service,
+    reply: Reply,
+    attribute: String,
+    prefix: Option<u64>,
+    profile: Option<Arc<str>>,
+    response_info: Option<&'static str>,
+}
+
+/// How much of an answer is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Written {
+    /// All of it.
+    Whole,
+    /// All but the body of the request, if it has one.
+    CopyOfHead,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// Finds the answer to a REQMOD.
+    pub(super) fn judge(
+        &mut self,
+        loaded: &Loaded,
+        service: Service,
+        request: &Request,
+    ) -> Result<Answer, Status> {
+        match (service, &loaded.rules) {
+            (Service::Categorize, _) => {
+                let (known, outcome) = categorize(&loaded.database, &request.http_head);
+                self.shared.metrics.categorized(outcome);
+                Ok(Answer {
+                    service,
+                    reply: Reply::Unmodified,
+                    attribute: known.attribute,
+                    prefix: known.prefix,
+                    profile: None,
+                    response_info: None,
+                })
+            }
+            (Service::Filter, Some(rules)) => {
+                let verdict = verdict::judge(&mut self.engine, loaded, rules, request)
+                    .map_err(|verdict::NoSuchProfile| Status::NotFound)?;
+                let decision = verdict.decision;
+                self.shared
+                    .metrics
+                    .decided(decision.action, decision.source);
+                Ok(Answer {
+                    service,
+                    reply: verdict.page.map_or(Reply::Unmodified, Reply::Page),
+                    attribute: String::new(),
+                    prefix: None,
+                    profile: decision.profile,
+                    response_info: Some(verdict.response_info),
+                })
+            }
+            (Service::Filter, None) => Err(Status::NotFound),
+        }
+    }
+
+    /// Writes an answer in the form that the client allows.
+    pub(super) fn write(&mut self, loaded: &Loaded, request: &Request, answer: &Answer) -> Written {
+        let fields = ReplyFields {
+            is_tag: loaded.tag(answer.service),
+            date: Some(self.date.now()),
+            connection: persistence(&self.shared, request),
+            attribute: &answer.attribute,
+            prefix: answer.prefix,
+            profile: answer.profile.as_deref(),
+            response_info: answer.response_info,
+            cache_control: match answer.service {
+                Service::Categorize => None,
+                // It holds for one client, and a shared cache does not know which.
+                Service::Filter => Some("no-store"),
+            },
+        };
+        let out = self.wire.output.end();
+        let (status, written) = match &answer.reply {
+            Reply::Page(page) => {
+                fields.write_http_response(page.head.as_bytes(), page.body.as_bytes(), out);
+                (Status::Ok, Written::Whole)
+            }
+            Reply::Unmodified if allows_204(request) => {
+                fields.write_no_content(out);
+                (Status::NoContent, Written::Whole)
+            }
+            Reply::Unmodified => {
+                let body = match request.body {
+                    Body::None => EncapsulatedBody::Null,
+                    Body::Whole | Body::Preview(_) => EncapsulatedBody::Request,
+                };
+                fields.write_copy(&request.http_head, body, out);
+                (Status::Ok, Written::CopyOfHead)
+            }
+        };
+        self.count(request, Some(answer.service), status);
+        written
+    }
+
+    /// Answers OPTIONS.
+    pub(super) fn offer(&mut self, loaded: &Loaded, service: Service, request: &Request) {
+        let reply = OptionsReply {
+            is_tag: loaded.tag(service),
+            date: Some(self.date.now()),
+            connection: persistence(&self.shared, request),
+            service: match service {
+                Service::Categorize => "weir categorize",
+                Service::Filter => "weir filter",
+            },
+            ttl_s: OPTIONS_TTL_S,
+            connections_max: self.shared.connections_max,
+            include: INCLUDE,
+        };
+        reply.write(self.wire.output.end());
+        self.count(request, Some(service), Status::Ok);
+    }
+
+    /// Says that there are too many connections, in the way that was configured.
+    pub(super) fn refuse(
+        &mut self,
+        loaded: &Loaded,
+        request: &Request,
+        service: Option<Service>,
+    ) -> End {
+        let pass = self.shared.overload == Overload::Pass
+            && service == Some(Service::Filter)
+            && request.method == Method::Reqmod
+            && allows_204(request);
+        if !pass {
+            return self.fail(Status::Overloaded, request, service, loaded);
+        }
+        let fields = ReplyFields {
+            is_tag: loaded.tag(Service::Filter),
+            date: Some(self.date.now()),
+            connection: Persistence::Close,
+            attribute: "",
+            prefix: None,
+            profile: None,
+            response_info: Some("Allowed"),
+            cache_control: Some("no-store"),
+        };
+        fields.write_no_content(self.wire.output.end());
+        self.count(request, service, Status::NoContent);
+        End::Refused
+    }
+
+    /// Answers a request with an error, after which the connection ends.
+    pub(super) fn fail(
+        &mut self,
+        status: Status,
+        request: &Request,
+        service: Option<Service>,
+        loaded: &Loaded,
+    ) -> End {
+        let is_tag = service.map(|service| loaded.tag(service));
+        write_error(status, is_tag, self.wire.output.end());
+        self.count(request, service, status);
+        End::Refused
+    }
+
+    /// Answers what is no request, after which the connection ends.
+    pub(super) fn reject(&mut self, status: Status) -> End {
+        write_error(status, None, self.wire.output.end());
+        let (service, method) = (ServiceLabel::Unknown, MethodLabel::Unknown);
+        self.shared.metrics.answered(service, method, status.code());
+        End::BadRequest
+    }
+
+    fn count(&self, request: &Request, service: Option<Service>, status: Status) {
+        let service = match service {
+            Some(Service::Categorize) => ServiceLabel::Categorize,
+            Some(Service::Filter) => ServiceLabel::Filter,
+            None => ServiceLabel::Unknown,
+        };
+        let method = match request.method {
+            Method::Options => MethodLabel::Options,
+            Method::Reqmod => MethodLabel::Reqmod,
+            Method::Respmod => MethodLabel::Respmod,
+        };
+        self.shared.metrics.answered(service, method, status.code());
+    }
+}
+
+fn persistence(shared: &Shared, request: &Request) -> Persistence {
+    if shared.drain.is_requested() {
+        Persistence::Close
+    } else {
+        request.connection
+    }
+}
+
+/// 204 may be said where the client offers it, and always in place of the rest of a preview
+/// (RFC 3507 section 4.6).
+fn allows_204(request: &Request) -> bool {
+    request.allow_204 || request.preview.is_some()
+}

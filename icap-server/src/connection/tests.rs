@@ -1,0 +1,201 @@
+use std::num::NonZeroUsize;
+
+use categories::Builder;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::config::{Config, Overload};
+use crate::content::Content;
+use crate::wire::READ_LEN_MAX;
+
+const WHOLE: &str = "REQMOD icap://h/categorize ICAP/1.0\r\nAllow: 204\r\n\
+    Encapsulated: req-hdr=0, null-body=34\r\n\r\nGET http://a.example/ HTTP/1.1\r\n\r\n";
+
+const BODY: &str = "REQMOD icap://h/categorize ICAP/1.0\r\nEncapsulated: req-hdr=0, req-body=35\r\n\
+    \r\nPOST http://a.example/ HTTP/1.1\r\n\r\n";
+
+const MIB: usize = 1024 * 1024;
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_is_closed_without_a_word() {
+    let (mut client, served) = served(Admission::Admitted);
+    client.write_all(WHOLE.as_bytes()).await.unwrap();
+    let start = Instant::now();
+    let answer = rest(&mut client).await;
+    assert_eq!(start.elapsed().as_secs(), IDLE_MAX.as_secs());
+    assert_eq!(answer.matches("ICAP/1.0 ").count(), 1, "{answer}");
+    drop(client);
+    assert_eq!(served.await.unwrap().0, End::Idle);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_head_is_408_however_its_bytes_drip() {
+    let (client, served) = served(Admission::Admitted);
+    let start = Instant::now();
+    let (mut reader, mut writer) = tokio::io::split(client);
+    tokio::spawn(async move {
+        for byte in WHOLE.bytes() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            // The server gives up in the midst of it.
+            if writer.write_all(&[byte]).await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut answer = [0; 13];
+    reader.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"ICAP/1.0 408 ");
+    // The first byte came after a second.
+    assert_eq!(start.elapsed().as_secs(), 1 + HEAD_DEADLINE.as_secs());
+    assert_eq!(served.await.unwrap().0, End::Slow);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_stalls_ends_the_connection() {
+    let with_204 = BODY.replace("ICAP/1.0\r\n", "ICAP/1.0\r\nAllow: 204\r\n");
+    let preview = BODY.replace("ICAP/1.0\r\n", "ICAP/1.0\r\nPreview: 9\r\n");
+    for request in [BODY, &with_204, &preview] {
+        let (mut client, served) = served(Admission::Admitted);
+        client.write_all(request.as_bytes()).await.unwrap();
+        client.write_all(b"5\r\nab").await.unwrap();
+        let start = Instant::now();
+        rest(&mut client).await;
+        assert_eq!(start.elapsed().as_secs(), BODY_STALL.as_secs(), "{request}");
+        drop(client);
+        assert_eq!(served.await.unwrap().0, End::Slow);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_stops_the_copy_in_bounded_memory() {
+    let (client, served) = served(Admission::Admitted);
+    let (_reader, mut writer) = tokio::io::split(client);
+    let body = format!("{BODY}{:x}\r\n{}", 8 * MIB, "z".repeat(8 * MIB));
+    let writing = tokio::spawn(async move { writer.write_all(body.as_bytes()).await });
+    let (end, kept) = served.await.unwrap();
+    assert_eq!(end, End::Slow);
+    assert!(kept >= COPY_WINDOW, "{kept}");
+    assert!(kept <= 2 * (COPY_WINDOW + READ_LEN_MAX), "{kept}");
+    assert!(writing.await.unwrap().is_err(), "the rest was never read");
+}
+
+#[tokio::test]
+async fn a_copy_is_whole_even_if_the_client_says_that_nothing_follows() {
+    // Sizes around the window, where the end of the body waits while the window is full.
+    for len in (COPY_WINDOW - 200..COPY_WINDOW + 20).step_by(7) {
+        let (client, served) = served(Admission::Admitted);
+        let (mut reader, mut writer) = tokio::io::split(client);
+        let request = format!("{BODY}{len:x}\r\n{}\r\n0\r\n\r\n", "z".repeat(len));
+        let writing = tokio::spawn(async move {
+            writer.write_all(request.as_bytes()).await.unwrap();
+            writer.shutdown().await.unwrap();
+        });
+        let mut answer = String::new();
+        reader.read_to_string(&mut answer).await.unwrap();
+        writing.await.unwrap();
+        assert!(answer.ends_with("z\r\n0\r\n\r\n"), "{len}");
+        assert_eq!(answer.matches('z').count(), len);
+        assert_eq!(served.await.unwrap().0, End::Client);
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_body_has_a_limit() {
+    let request = BODY.replace("ICAP/1.0\r\n", "ICAP/1.0\r\nAllow: 204\r\n");
+    // Size line, line end, last chunk.
+    let frame = "0000000\r\n\r\n0\r\n\r\n".len();
+    for (len, end) in [
+        (BODY_LEN_MAX, End::Client),
+        (BODY_LEN_MAX + 1, End::Refused),
+    ] {
+        let (mut client, served) = served(Admission::Admitted);
+        client.write_all(request.as_bytes()).await.unwrap();
+        let bytes = len - frame;
+        client
+            .write_all(format!("{bytes:07x}\r\n").as_bytes())
+            .await
+            .unwrap();
+        let piece = vec![b'z'; MIB];
+        let mut left = bytes;
+        while left > 0 {
+            let now = left.min(MIB);
+            client.write_all(&piece[..now]).await.unwrap();
+            left -= now;
+        }
+        client.write_all(b"\r\n0\r\n\r\n").await.unwrap();
+        client.shutdown().await.unwrap();
+        rest(&mut client).await;
+        assert_eq!(served.await.unwrap().0, end, "{len}");
+    }
+}
+
+#[tokio::test]
+async fn answers_to_a_flood_of_requests_do_not_pile_up() {
+    let (client, served) = served(Admission::Admitted);
+    let flood = WHOLE.repeat(2_000);
+    let reader = tokio::spawn(async move {
+        let (mut reader, mut writer) = tokio::io::split(client);
+        let writing = tokio::spawn(async move {
+            writer.write_all(flood.as_bytes()).await.unwrap();
+            writer.shutdown().await.unwrap();
+        });
+        let mut answers = String::new();
+        reader.read_to_string(&mut answers).await.unwrap();
+        writing.await.unwrap();
+        answers.matches("ICAP/1.0 204 ").count()
+    });
+    assert_eq!(reader.await.unwrap(), 2_000);
+    assert_eq!(served.await.unwrap().0, End::Client);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_connection_hears_why_and_no_more() {
+    let (mut client, served) = served(Admission::Refused);
+    client.write_all(WHOLE.repeat(3).as_bytes()).await.unwrap();
+    let answer = rest(&mut client).await;
+    assert!(answer.starts_with("ICAP/1.0 503 "), "{answer}");
+    assert_eq!(answer.matches("ICAP/1.0 ").count(), 1, "{answer}");
+    drop(client);
+    assert_eq!(served.await.unwrap().0, End::Refused);
+}
+
+/// Serves one connection; the task tells why it ended and how many bytes were kept then.
+fn served(admission: Admission) -> (DuplexStream, JoinHandle<(End, usize)>) {
+    let config = Config {
+        admin: None,
+        listen: Vec::new(),
+        overload: Overload::Refuse,
+        connections_max: NonZeroUsize::MIN,
+        workers: None,
+        drain: Duration::ZERO,
+    };
+    let loaded = Loaded::new(Content {
+        database: Arc::new(Builder::new().build().unwrap()),
+        policy: None,
+        policy_tag: String::new(),
+        sessions: sessions::Directory::default(),
+    });
+    let shared = Arc::new(Shared::new(&config, loaded));
+    let (near, far) = duplex(MIB / 4);
+    let mut connection = Connection::new(near, shared, admission);
+    let task = tokio::spawn(async move {
+        let mut kept = 0;
+        let end = loop {
+            if let Err(end) = connection.exchange().await {
+                break end;
+            }
+            kept = kept.max(connection.wire.output.len());
+        };
+        kept = kept.max(connection.wire.output.len());
+        connection.finish(end).await;
+        (end, kept)
+    });
+    (far, task)
+}
+
+async fn rest(client: &mut DuplexStream) -> String {
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    answer
+}

@@ -1,0 +1,116 @@
+use std::sync::Arc;
+
+use categories::Database;
+use filter::Rules;
+use icap::{IsTag, ServiceUri};
+use policy::PolicySet;
+use sessions::Directory;
+
+/// How long ICAP clients may rely on an answer to OPTIONS, in seconds. Squid asks again 20 s
+/// earlier; a changed ISTag reaches clients with the next answer anyway.
+pub const OPTIONS_TTL_S: u32 = 3_600;
+
+/// Characters of a tag: room for all that RFC 3507 section 4.7 allows.
+const TAG_LEN: usize = icap::IS_TAG_LEN_MAX;
+
+/// What a reload replaces.
+#[derive(Clone, Debug)]
+pub struct Content {
+    /// The categories.
+    pub database: Arc<Database>,
+    /// The policy that `/filter` applies; without it there is no `/filter`.
+    pub policy: Option<Arc<PolicySet>>,
+    /// Names the state of policy and sessions: it must change whenever `/filter` may answer
+    /// otherwise with the same categories, such as a hash of the files' text.
+    pub policy_tag: String,
+    /// Who is behind an address.
+    pub sessions: Directory,
+}
+
+/// The services.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Service {
+    /// `/categorize`
+    Categorize,
+    /// `/filter`
+    Filter,
+}
+
+/// Content with what follows from it.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) database: Arc<Database>,
+    pub(crate) sessions: Directory,
+    /// None: there is no `/filter`.
+    pub(crate) rules: Option<Rules>,
+    categorize_tag: IsTag,
+    filter_tag: IsTag,
+}
+
+impl Loaded {
+    pub(crate) fn new(content: Content) -> Self {
+        let tag = content.database.tag();
+        let tag = tag.as_bytes();
+        Self {
+            categorize_tag: is_tag(&[b"categorize", tag]),
+            filter_tag: is_tag(&[b"filter", tag, content.policy_tag.as_bytes()]),
+            rules: content.policy.map(|policy| Rules {
+                policy,
+                // Nothing is cached here, so nothing needs to be told from its past.
+                policy_generation: 0,
+                icap_generation: 0,
+            }),
+            database: content.database,
+            sessions: content.sessions,
+        }
+    }
+
+    /// Returns the service that a request names, if there is one.
+    pub(crate) fn service(&self, uri: &ServiceUri) -> Option<Service> {
+        match uri.path() {
+            "/categorize" => Some(Service::Categorize),
+            "/filter" if self.rules.is_some() => Some(Service::Filter),
+            _ => None,
+        }
+    }
+
+    /// Returns the tag that changes whenever the service may answer otherwise.
+    pub(crate) fn tag(&self, service: Service) -> &IsTag {
+        match service {
+            Service::Categorize => &self.categorize_tag,
+            Service::Filter => &self.filter_tag,
+        }
+    }
+}
+
+/// Makes a tag of hexadecimal digits from everything that answers follow from.
+fn is_tag(parts: &[&[u8]]) -> IsTag {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        // The length keeps `ab`, `c` and `a`, `bc` apart.
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    let hex = hasher.finalize().to_hex();
+    let tag = hex.as_str().get(..TAG_LEN).unwrap_or(hex.as_str());
+    IsTag::new(tag).expect("hexadecimal digits of the right number are a tag")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_as_long_as_allowed_and_follows_every_part() {
+        let tag = is_tag(&[b"filter", b"ab", b"c"]);
+        assert_eq!(tag.as_str().len(), TAG_LEN);
+        assert_eq!(tag, is_tag(&[b"filter", b"ab", b"c"]));
+        for other in [
+            is_tag(&[b"categorize", b"ab", b"c"]),
+            is_tag(&[b"filter", b"a", b"bc"]),
+            is_tag(&[b"filter", b"ab"]),
+        ] {
+            assert_ne!(tag, other);
+        }
+    }
+}

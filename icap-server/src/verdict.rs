@@ -1,0 +1,190 @@
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use filter::{Answer, CacheLimits, Decision, Filter, Rules, Step, Target, Undecidable};
+use icap::Request;
+use policy::{Action, RedirectFacts};
+use sessions::Session;
+use uri::NormalUri;
+
+use crate::content::Loaded;
+use crate::page::{self, Page, Reads};
+use crate::subject::{Form, NoSubject, Subject};
+
+/// The parameter of `/filter` that names a profile.
+pub(crate) const PROFILE_PARAMETER: &str = "profile";
+
+/// What `/filter` says about a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Verdict {
+    pub(crate) decision: Decision,
+    /// What the client gets in place of an answer of the origin. None: the request may go on.
+    pub(crate) page: Option<Page>,
+    /// One word about it.
+    pub(crate) response_info: &'static str,
+}
+
+/// The profile that the request names is not in the policy.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct NoSuchProfile;
+
+/// Creates the engine for one connection. ICAP clients keep what they may themselves.
+pub(crate) fn engine() -> Filter {
+    Filter::new(CacheLimits {
+        entries_max: None,
+        lifetime: std::time::Duration::ZERO,
+    })
+}
+
+/// Applies a profile to a request.
+pub(crate) fn judge(
+    engine: &mut Filter,
+    loaded: &Loaded,
+    rules: &Rules,
+    request: &Request,
+) -> Result<Verdict, NoSuchProfile> {
+    let session = request
+        .client_ip
+        .and_then(|client| loaded.sessions.lookup(client));
+    let profile = profile(loaded, rules, request, session.map(AsRef::as_ref))?;
+    let subject = Subject::of(&request.http_head);
+    let target = match &subject {
+        Ok(subject) => Target::Uri(&subject.readings),
+        Err(NoSubject::Malformed) => Target::Undecidable(Undecidable::NotHttp),
+        Err(NoSubject::InvalidUri) => Target::Undecidable(Undecidable::InvalidHost),
+    };
+    let question = filter::Request {
+        profile: profile.as_ref(),
+        target,
+        destination: destination(request, subject.as_ref().ok()),
+    };
+    let decision = decide(engine, loaded, rules, question);
+    let facts = Facts {
+        session: session.map(AsRef::as_ref),
+        request,
+        subject: subject.as_ref().ok(),
+    };
+    Ok(enforce(decision, &facts))
+}
+
+/// What a redirect can be filled in with.
+struct Facts<'a> {
+    session: Option<&'a Session>,
+    request: &'a Request,
+    subject: Option<&'a Subject>,
+}
+
+/// Picks the profile: the one that the request names, else that of the client's session, else the
+/// policy's default.
+fn profile(
+    loaded: &Loaded,
+    rules: &Rules,
+    request: &Request,
+    session: Option<&Session>,
+) -> Result<Option<Arc<str>>, NoSuchProfile> {
+    if let Some(name) = request.service.parameter(PROFILE_PARAMETER) {
+        let profile = rules.policy.profile(&name).ok_or(NoSuchProfile)?;
+        return Ok(Some(Arc::clone(&profile.name)));
+    }
+    let of_session = loaded.sessions.profile_name(session);
+    let name = of_session.or_else(|| Some(&rules.policy.default_profile()?.name));
+    Ok(name.map(Arc::clone))
+}
+
+/// Returns the address that may be a bypass address: where the ICAP client says that the request
+/// goes, else an address written as the host.
+fn destination(request: &Request, subject: Option<&Subject>) -> Option<IpAddr> {
+    request
+        .server_ip
+        .or_else(|| literal(subject?.readings.normal()))
+}
+
+fn literal(uri: &NormalUri) -> Option<IpAddr> {
+    let host = uri.host();
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    bare.unwrap_or(host).parse().ok()
+}
+
+fn decide(
+    engine: &mut Filter,
+    loaded: &Loaded,
+    rules: &Rules,
+    request: filter::Request<'_>,
+) -> Decision {
+    let now = Instant::now();
+    match engine.begin(rules, request, now) {
+        Step::Decided(decision) => decision,
+        Step::Ask(question) => {
+            let answers = question
+                .uris()
+                .iter()
+                .map(|uri| Ok(answer(loaded, uri)))
+                .collect();
+            engine.finish(rules, question, answers, now)
+        }
+    }
+}
+
+fn answer(loaded: &Loaded, uri: &NormalUri) -> Answer {
+    let found = loaded.database.lookup_uri(uri);
+    Answer {
+        categories: found.categories().map(Arc::from).collect(),
+        prefix: None,
+        lifetime: None,
+    }
+}
+
+/// Turns a decision into what ICAP can say. There is no connection here to discard or reset, so
+/// every block is a page; in a tunnel a redirect is a block, since nothing would follow it.
+fn enforce(decision: Decision, facts: &Facts<'_>) -> Verdict {
+    let tunnel = facts
+        .subject
+        .is_some_and(|subject| subject.form == Form::Authority);
+    let action = if tunnel {
+        decision.action.for_tls()
+    } else {
+        decision.action
+    };
+    let (page, response_info) = match action {
+        Action::Pass => (None, "Allowed"),
+        Action::Block => (Some(page::blocked(facts.reads())), "Blocked"),
+        Action::Redirect(_) => match decision.location(facts.redirect()) {
+            Some(location) => (Some(page::redirect(&location)), "Redirected"),
+            // A redirect always has a destination; without one it must not become a pass.
+            None => (Some(page::blocked(facts.reads())), "Blocked"),
+        },
+    };
+    Verdict {
+        decision,
+        page,
+        response_info,
+    }
+}
+
+impl Facts<'_> {
+    fn redirect(&self) -> RedirectFacts<'_> {
+        let session = self.session;
+        RedirectFacts {
+            msisdn: match session {
+                Some(session) => session.msisdn.as_deref().unwrap_or_default(),
+                // An ICAP client that knows the subscriber better than we do says so.
+                None => self.request.subscriber_id.as_deref().unwrap_or_default(),
+            },
+            imsi: session
+                .and_then(|session| session.imsi.as_deref())
+                .unwrap_or_default(),
+            uri: self.subject.map_or(&[], |subject| &subject.received),
+        }
+    }
+
+    fn reads(&self) -> Reads {
+        if self.request.http_head.starts_with(b"HEAD ") {
+            Reads::Head
+        } else {
+            Reads::HeadAndBody
+        }
+    }
+}
