@@ -43,7 +43,11 @@ pub(crate) fn push_host(out: &mut String, raw: &[u8]) -> Result<(), InvalidUri> 
         return Err(InvalidUri::HostEmpty);
     }
     if is_plain_name(raw, Case::Any) {
-        out.extend(raw.iter().map(|b| char::from(b.to_ascii_lowercase())));
+        let start = out.len();
+        out.push_str(&String::from_utf8_lossy(raw));
+        if let Some(name) = out.get_mut(start..) {
+            name.make_ascii_lowercase();
+        }
         return Ok(());
     }
     let invalid = || InvalidUri::Host(shown(raw));
@@ -75,18 +79,19 @@ pub(crate) enum Case {
 /// Returns whether `host` is a name that only needs lower case: letters, digits, `-` and `_` in
 /// labels, no A-label (those are checked), and no address.
 pub(crate) fn is_plain_name(host: &[u8], case: Case) -> bool {
+    let is_plain_label = |label: &[u8]| {
+        (1..=LABEL_LEN_MAX).contains(&label.len())
+            && !label
+                .get(..4)
+                .is_some_and(|xn| xn.eq_ignore_ascii_case(b"xn--"))
+    };
     let mut last = host;
-    let plain = host.len() <= HOST_LEN_MAX
-        && host.split(|&b| b == b'.').all(|label| {
-            last = label;
-            (1..=LABEL_LEN_MAX).contains(&label.len())
-                && label.iter().all(|&b| is_plain_byte(b, case))
-                && !label
-                    .get(..4)
-                    .is_some_and(|xn| xn.eq_ignore_ascii_case(b"xn--"))
-        });
-    // A number begins with a digit, also the hexadecimal one.
-    plain && last.first().is_some_and(u8::is_ascii_alphabetic)
+    let mut labels = host.split(|&b| b == b'.').inspect(|label| last = label);
+    host.len() <= HOST_LEN_MAX
+        && host.iter().fold(true, |plain, &b| plain & is_plain_byte(b, case))
+        && labels.all(is_plain_label)
+        // A number begins with a digit, also the hexadecimal one.
+        && last.first().is_some_and(u8::is_ascii_alphabetic)
 }
 
 fn is_plain_byte(byte: u8, case: Case) -> bool {
@@ -94,7 +99,7 @@ fn is_plain_byte(byte: u8, case: Case) -> bool {
         Case::Any => byte.is_ascii_alphabetic(),
         Case::Lower => byte.is_ascii_lowercase(),
     };
-    letter || byte.is_ascii_digit() || matches!(byte, b'-' | b'_')
+    letter | byte.is_ascii_digit() | matches!(byte, b'-' | b'_' | b'.')
 }
 
 /// Parses a decoded host. Mapping may leave dots at the ends or side by side, and what it yields

@@ -73,7 +73,7 @@ impl NormalUri {
         }
         let text = within_limit(cleaned(text))?;
         let parts = split(&text)?;
-        let base = Base::of(parts.scheme, &parts.authority, Slack(text.len()))?;
+        let base = Base::of(parts.scheme, &parts.authority, Slack(parts.target.len()))?;
         let target = Target::without_fragment(parts.target);
         Ok(base.into_uri(target, Reader::NORMAL).0)
     }
@@ -218,13 +218,15 @@ impl Base {
         authority: &Authority<'_>,
         slack: Slack,
     ) -> Result<Self, InvalidUri> {
-        let capacity = authority.host.len() + slack.0;
+        let port = authority.port.filter(|&p| p != scheme.default_port());
+        let port_len = port.map_or(0, |_| ":65535".len());
+        let capacity = scheme.prefix_len() + authority.host.len() + port_len + slack.0.max(1);
         let mut text = String::with_capacity(capacity.min(URI_LEN_MAX));
         text.push_str(scheme.as_str());
         text.push_str("://");
         push_host(&mut text, authority.host)?;
         let host_end = offset(text.len());
-        if let Some(port) = authority.port.filter(|&p| p != scheme.default_port()) {
+        if let Some(port) = port {
             // Writing to a string does not fail.
             let _ = write!(text, ":{port}");
         }
@@ -250,6 +252,19 @@ impl Base {
             text,
             scheme: uri.scheme,
             host_end: uri.host_end,
+        }
+    }
+
+    /// Returns the URI with a target that is plain.
+    pub(crate) fn into_plain_uri(mut self, target: &[u8]) -> NormalUri {
+        let path_start = offset(self.text.len());
+        // Plain is ASCII, so nothing is lost or copied.
+        self.text.push_str(&String::from_utf8_lossy(target));
+        NormalUri {
+            text: self.text.into(),
+            scheme: self.scheme,
+            host_end: self.host_end,
+            path_start,
         }
     }
 
@@ -291,28 +306,20 @@ pub(crate) fn shown(text: &[u8]) -> String {
 }
 
 /// Returns whether path and query can only be read in one way and are in normal form.
-fn is_plain_target(target: &[u8]) -> bool {
-    let path_len = target
-        .iter()
-        .position(|&b| b == b'?')
-        .unwrap_or(target.len());
-    let Some((path, query)) = target.split_at_checked(path_len) else {
-        return false;
-    };
-    let mut last = b' ';
-    path.iter().all(|&byte| {
-        let plain = is_plain_in_path(byte) && !(last == b'/' && matches!(byte, b'/' | b'.'));
-        last = byte;
-        plain
-    }) && query.iter().all(|&byte| is_plain_in_query(byte))
-}
-
-fn is_plain_in_path(byte: u8) -> bool {
-    is_plain_in_query(byte) && !matches!(byte, b'?' | b';' | b'\\')
-}
-
-fn is_plain_in_query(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !matches!(byte, b'%' | b'#')
+pub(crate) fn is_plain_target(target: &[u8]) -> bool {
+    let path_len = target.iter().position(|&b| b == b'?');
+    let path_len = path_len.unwrap_or(target.len());
+    let path = target.get(..path_len).unwrap_or_default();
+    // No way out of the loops, so that they run on many bytes at a time.
+    let graphic = |plain: bool, &b: &u8| plain & b.is_ascii_graphic() & (b != b'%') & (b != b'#');
+    let one_name = |plain: bool, &b: &u8| plain & (b != b';') & (b != b'\\');
+    let pairs = path.iter().zip(path.iter().skip(1));
+    path.first() == Some(&b'/')
+        && target.iter().fold(true, graphic)
+        && path.iter().fold(true, one_name)
+        && pairs.fold(true, |plain, (&a, &b)| {
+            plain & !((a == b'/') & ((b == b'/') | (b == b'.')))
+        })
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use crate::escape::Decoding;
-use crate::normal::{Base, Slack, URI_LEN_MAX, shown, within_limit};
+use crate::normal::{Base, Slack, URI_LEN_MAX, is_plain_target, shown, within_limit};
 use crate::path::{Marks, Nul, Parameters, Reader, Role, Runs};
 use crate::split::{Authority, Target, cleaned, is_slash, split, split_authority};
 use crate::{InvalidUri, NormalUri, Scheme};
@@ -35,7 +35,7 @@ impl Readings {
         }
         let text = within_limit(cleaned(text))?;
         let parts = split(&text)?;
-        let base = Base::of(parts.scheme, &parts.authority, Slack(text.len()))?;
+        let base = Base::of(parts.scheme, &parts.authority, Slack(parts.target.len()))?;
         Self::of_parts(base, parts.target)
     }
 
@@ -123,6 +123,9 @@ impl Readings {
     }
 
     fn of_parts(base: Base, target: &[u8]) -> Result<Self, InvalidUri> {
+        if is_plain_target(target) {
+            return Ok(Self::single(base.into_plain_uri(target)));
+        }
         let (normal, marks) = base.into_uri(Target::without_fragment(target), Reader::NORMAL);
         let uncut = Target::with_number_sign(target);
         if marks.leave_one_reading() && uncut.is_none() {
