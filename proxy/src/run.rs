@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use rustix::process::{Resource, getrlimit, setrlimit};
 use service::admin::Pages;
 use service::{Admin, Drain};
 use tracing::{info, warn};
@@ -76,7 +75,9 @@ pub enum StartError {
 /// Fails if an address cannot be bound, the access log cannot be opened, or the system has no
 /// thread to give.
 pub async fn start(config: Config, content: Content) -> Result<Running, StartError> {
-    raise_descriptor_limit();
+    if let Err(error) = service::raise_descriptor_limit() {
+        warn!(%error, "cannot raise the limit of open files");
+    }
     let bound = bind_all(&config)?;
     let admin = bind_admin(&config).await?;
     let addresses: Vec<SocketAddr> = bound.iter().map(|bound| bound.address).collect();
@@ -264,15 +265,6 @@ fn open_access_log(
         source,
     })?;
     AccessLogger::start(sink, metrics).map_err(StartError::Thread)
-}
-
-/// Allows as many descriptors as the system lets this program have: two for a connection.
-fn raise_descriptor_limit() {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        warn!(%error, "cannot raise the limit of open files");
-    }
 }
 
 #[cfg(test)]
