@@ -3,9 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use filter::Filter;
-use icap::{
-    Body, BodyReader, Connection as Persistence, Fed, Method, Request, RequestReader, Status,
-};
+use icap::{Body, BodyReader, Fed, Method, Request, RequestReader, Status};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use tracing::debug;
@@ -49,6 +47,8 @@ pub(crate) struct Connection<S> {
     admission: Admission,
     engine: Filter,
     date: Date,
+    /// Why the answer that was written last said that no other follows, if it did.
+    last: Option<End>,
     stop: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
@@ -62,6 +62,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             admission,
             engine: verdict::engine(),
             date: Date::default(),
+            last: None,
             stop: Box::pin(async move { drain.requested().await }),
         }
     }
@@ -79,7 +80,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Sends what is left to be sent, and lets it arrive.
     async fn finish(&mut self, end: End) {
-        if end == End::Failed {
+        let nothing_under_way = end == End::Drained && self.last.is_none();
+        if nothing_under_way || matches!(end, End::Failed | End::Idle) {
             return;
         }
         // The end is the same if the last answer does not arrive any more.
@@ -122,10 +124,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.wire.output.len() >= OUTPUT_LEN_MAX {
             self.flush().await?;
         }
-        match (self.shared.drain.is_requested(), request.connection) {
-            (true, _) => Err(End::Drained),
-            (false, Persistence::Close) => Err(End::Client),
-            (false, Persistence::KeepAlive) => Ok(()),
+        match self.last {
+            Some(end) => Err(end),
+            None => Ok(()),
         }
     }
 

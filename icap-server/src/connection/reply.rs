@@ -13,7 +13,6 @@ use crate::content::{Loaded, OPTIONS_TTL_S, Service};
 use crate::metrics::{End, MethodLabel, ServiceLabel};
 use crate::page::Page;
 use crate::verdict;
-use crate::worker::Shared;
 
 /// What `/filter` looks at in a request.
 const INCLUDE: &str = "X-Client-IP, X-Subscriber-ID, X-Authenticated-User";
@@ -88,10 +87,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Writes an answer in the form that the client allows.
     pub(super) fn write(&mut self, loaded: &Loaded, request: &Request, answer: &Answer) -> Written {
+        let connection = self.persistence(request);
         let fields = ReplyFields {
             is_tag: loaded.tag(answer.service),
             date: Some(self.date.now()),
-            connection: persistence(&self.shared, request),
+            connection,
             attribute: &answer.attribute,
             prefix: answer.prefix,
             profile: answer.profile.as_deref(),
@@ -127,10 +127,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Answers OPTIONS.
     pub(super) fn offer(&mut self, loaded: &Loaded, service: Service, request: &Request) {
+        let connection = self.persistence(request);
         let reply = OptionsReply {
             is_tag: loaded.tag(service),
             date: Some(self.date.now()),
-            connection: persistence(&self.shared, request),
+            connection,
             service: match service {
                 Service::Categorize => "weir categorize",
                 Service::Filter => "weir filter",
@@ -194,6 +195,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         End::BadRequest
     }
 
+    /// Returns whether another answer follows this one.
+    fn persistence(&mut self, request: &Request) -> Persistence {
+        self.last = match (self.shared.drain.is_requested(), request.connection) {
+            (true, _) => Some(End::Drained),
+            (false, Persistence::Close) => Some(End::Client),
+            (false, Persistence::KeepAlive) => None,
+        };
+        match self.last {
+            Some(_) => Persistence::Close,
+            None => Persistence::KeepAlive,
+        }
+    }
+
     fn count(&self, request: &Request, service: Option<Service>, status: Status) {
         let service = match service {
             Some(Service::Categorize) => ServiceLabel::Categorize,
@@ -206,14 +220,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Method::Respmod => MethodLabel::Respmod,
         };
         self.shared.metrics.answered(service, method, status.code());
-    }
-}
-
-fn persistence(shared: &Shared, request: &Request) -> Persistence {
-    if shared.drain.is_requested() {
-        Persistence::Close
-    } else {
-        request.connection
     }
 }
 

@@ -6,7 +6,7 @@ use sessions::{Directory, Selection, Session};
 
 use crate::harness::{Client, config, content, exchange, reqmod_of};
 
-const POLICY: &str = r#"
+pub const POLICY: &str = r#"
 lists:
   banned: [casino.example]
   moved: ["http://old.example/"]
@@ -225,7 +225,7 @@ async fn started(policy: &str) -> Running {
     start(config(), with_policy(policy)).await.unwrap()
 }
 
-fn with_policy(policy: &str) -> Content {
+pub fn with_policy(policy: &str) -> Content {
     let compiled = policy::compile("family.yaml", policy, &|_| Err("no files".to_owned())).unwrap();
     let session = Session {
         msisdn: Some("111220000001".into()),

@@ -4,7 +4,8 @@ use icap_server::config::Overload;
 use icap_server::start;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::harness::{Client, GET, config, content, exchange, reqmod, started};
+use crate::filter::{POLICY, with_policy};
+use crate::harness::{Client, GET, config, content, exchange, reqmod, reqmod_of, started};
 
 #[tokio::test]
 async fn after_a_stop_every_answer_says_close() {
@@ -88,6 +89,43 @@ async fn overload_is_never_an_empty_answer_of_categorize() {
     open.head();
     let answer = exchange(address, reqmod("Allow: 204\r\n", GET));
     assert!(answer.starts_with("ICAP/1.0 503 "), "{answer}");
+}
+
+#[tokio::test]
+async fn an_overloaded_filter_may_let_requests_pass_if_204_can_be_said() {
+    let mut config = config();
+    config.connections_max = NonZeroUsize::new(1).unwrap();
+    config.overload = Overload::Pass;
+    let server = start(config, with_policy(POLICY)).await.unwrap();
+    let address = server.addresses()[0];
+    let mut open = Client::connect(address);
+    open.send(reqmod_of("/filter", "Allow: 204\r\n", GET));
+    open.head();
+    for (fields, status) in [("Allow: 204\r\n", 204), ("Preview: 0\r\n", 204), ("", 503)] {
+        let answer = exchange(address, reqmod_of("/filter", fields, GET));
+        assert!(
+            answer.starts_with(&format!("ICAP/1.0 {status} ")),
+            "{answer}"
+        );
+        assert!(answer.contains("\nConnection: close\n"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn idle_connections_keep_nobody_out() {
+    const IDLE: usize = 400;
+    let mut config = config();
+    config.connections_max = NonZeroUsize::new(IDLE + 1).unwrap();
+    let server = start(config, content()).await.unwrap();
+    let address = server.addresses()[0];
+    let mut idle: Vec<Client> = (0..IDLE).map(|_| Client::connect(address)).collect();
+    for client in &mut idle {
+        client.send(reqmod("Allow: 204\r\n", GET));
+        assert!(client.head().starts_with("ICAP/1.0 204 "));
+    }
+    let answer = exchange(address, reqmod("Allow: 204\r\n", GET));
+    assert!(answer.starts_with("ICAP/1.0 204 "), "{answer}");
+    assert_eq!(server.stop().await, 0);
 }
 
 #[tokio::test]
