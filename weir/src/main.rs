@@ -1,2 +1,7 @@
 //! Reads the command line, runs it, turns an error into an exit status.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(weir::main(std::env::args_os()))
+}

@@ -120,6 +120,12 @@ enum Redacted {
 }
 
 impl Section {
+    /// Returns whether there is a categorizer to ask.
+    #[must_use]
+    pub fn asks_categorizer(&self) -> bool {
+        self.icap.is_some()
+    }
+
     /// Returns the names that lead to an address without DNS, in normal form.
     pub fn static_hosts(&self, remarks: &mut Remarks) -> BTreeMap<String, SocketAddr> {
         let Some(hosts) = &self.hosts else {

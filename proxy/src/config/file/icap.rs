@@ -18,7 +18,8 @@ pub const ICAP_PORT: u16 = 1344;
 /// The port of `icaps:`, which IANA has none for; that of the usual programs.
 pub const ICAPS_PORT: u16 = 11344;
 
-const SERVICE: &str = "an ICAP service; use the form `icap://host:1344/service`, \
+/// How a service is written.
+pub const SERVICE: &str = "an ICAP service; use the form `icap://host:1344/service`, \
                        `icaps://host:11344/service` or `unix:/path/of/socket#service`";
 
 #[derive(Debug, Deserialize)]
@@ -92,7 +93,9 @@ fn service(written: &Written, folder: &Path, remarks: &mut Remarks) -> Option<Ic
     service
 }
 
-fn parse_service(text: &str, folder: &Path) -> Option<IcapService> {
+/// Reads the URI of a service. A relative path of a Unix socket is meant from `folder`.
+#[must_use]
+pub fn parse_service(text: &str, folder: &Path) -> Option<IcapService> {
     if let Some(rest) = text.strip_prefix("unix:") {
         let (path, name) = rest.split_once('#')?;
         let uri = format!("icap://localhost/{}", name.trim_start_matches('/'));

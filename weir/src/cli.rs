@@ -1,0 +1,199 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Content-filtering gateway: judges each web request by a policy file, and passes, blocks or
+/// redirects it.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "weir", version, max_term_width = 100)]
+#[command(
+    after_help = "Example:\n  weir up\n\nThen, in another terminal, one of the lines that it prints."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Try it out: proxy and ICAP server with a bundled policy, without root, files or Internet
+    #[command(after_help = "Example:\n  weir up --listen 127.0.0.1:8128")]
+    Up(Up),
+    /// Run the proxy
+    #[command(
+        after_help = "Example:\n  weir proxy --config /etc/weir/weir.yaml\n\nSIGHUP reads \
+                            the files again; SIGTERM lets connections finish and ends."
+    )]
+    Proxy(Serve),
+    /// Run the ICAP server
+    #[command(
+        after_help = "Example:\n  weir icap-server --config /etc/weir/weir.yaml\n\nSIGHUP \
+                            reads the files again; SIGTERM lets connections finish and ends."
+    )]
+    IcapServer(Serve),
+    /// Read configuration, policy and test files and tell all that is wrong with them
+    #[command(after_help = "Example:\n  weir check weir.yaml policies/*.yaml")]
+    Check(FileList),
+    /// Run policy tests
+    #[command(after_help = "Example:\n  weir test policies/*.test.yaml")]
+    Test(FileList),
+    /// Show every step of one decision
+    #[command(
+        after_help = "Example:\n  weir explain --policy policies/family.yaml --profile child \
+                            --categories games,gambling http://play.example/"
+    )]
+    Explain(Explain),
+    /// Build and query category files
+    #[command(after_help = "Example:\n  weir categories build lists -o categories.db")]
+    Categories {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: Categories,
+    },
+}
+
+/// Options of `up`.
+#[derive(Args, Clone, Debug)]
+pub struct Up {
+    /// Use this configuration instead of the bundled one
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where the bundled proxy listens; port 0 takes any free port
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:3128",
+        conflicts_with = "config"
+    )]
+    pub listen: SocketAddr,
+    /// Where the bundled ICAP server listens
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:1344",
+        conflicts_with = "config"
+    )]
+    pub icap: SocketAddr,
+    /// Where the bundled configuration serves /metrics and /ready
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:9090",
+        conflicts_with = "config"
+    )]
+    pub admin: SocketAddr,
+}
+
+/// Options of the servers.
+#[derive(Args, Clone, Debug)]
+pub struct Serve {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+/// Files to read.
+#[derive(Args, Clone, Debug)]
+pub struct FileList {
+    /// The files
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// Options of `explain`.
+#[derive(Args, Clone, Debug)]
+pub struct Explain {
+    /// The policy file
+    #[arg(long, value_name = "FILE")]
+    pub policy: PathBuf,
+    /// The profile of the session; without it the policy's default profile
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// What the categorizer answers, separated by commas
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        conflicts_with = "icap"
+    )]
+    pub categories: Option<Vec<String>>,
+    /// Ask this ICAP service, such as icap://127.0.0.1:1344/categorize
+    #[arg(long, value_name = "URI")]
+    pub icap: Option<String>,
+    /// Enforce as on a TLS connection; an https URI implies it
+    #[arg(long)]
+    pub tls: bool,
+    /// What is requested: a URI, or with --tls a server name
+    #[arg(value_name = "URI")]
+    pub uri: String,
+}
+
+/// What to do with categories.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Categories {
+    /// Compile a directory of lists into one file
+    #[command(after_help = "Example:\n  weir categories build /var/lib/lists -o categories.db")]
+    Build {
+        /// A directory with a folder for each category, in the layout of squidGuard: domains, urls
+        /// and expressions
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// Where to write
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Print the categories of URIs
+    #[command(
+        after_help = "Example:\n  weir categories lookup categories.db http://play.example/\n  \
+                            cut -d' ' -f7 access.log | weir categories lookup categories.db -\n\n\
+                            Prints the URI, its categories and the length of the prefix that has \
+                            the same ones, separated by tabs."
+    )]
+    Lookup {
+        /// A built file, or a directory of lists
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The URIs, or - for lines of standard input
+        #[arg(value_name = "URI", required = true)]
+        uris: Vec<String>,
+    },
+    /// Count what is in it
+    #[command(after_help = "Example:\n  weir categories stats categories.db")]
+    Stats {
+        /// A built file, or a directory of lists
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        let mut commands = vec![Cli::command()];
+        while let Some(mut command) = commands.pop() {
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("Example:\n  "), "{help}");
+            commands.extend(
+                command
+                    .get_subcommands()
+                    .filter(|it| it.get_name() != "help")
+                    .cloned(),
+            );
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The commands, one module each.
+
+pub(crate) mod categories;
+pub(crate) mod check;
+pub(crate) mod explain;
+pub(crate) mod serve;
+pub(crate) mod test;
+pub(crate) mod up;

@@ -1,0 +1,339 @@
+//! `weir proxy`, `weir icap-server` and what `weir up` shares with them: start, reload, drain.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use policy::{Diagnostic, Severity};
+use service::signals::{self, Hangups};
+use service::{exit, telemetry};
+use tokio::runtime::{self, Runtime};
+use tracing::{error, info, warn};
+
+use crate::config::{self, Config, Loaded};
+use crate::files::Files;
+use crate::{Failure, load};
+
+/// Threads of what belongs to the process: signals, admin endpoints, the ICAP client. Workers
+/// have their own.
+const PROCESS_THREADS: usize = 2;
+
+/// Runs the proxy that a configuration file describes until a signal ends it.
+pub(crate) fn proxy(path: &Path) -> Result<u8, Failure> {
+    serve(&Plan::of_file(path, Parts::Proxy))
+}
+
+/// Runs the ICAP server that a configuration file describes until a signal ends it.
+pub(crate) fn icap_server(path: &Path) -> Result<u8, Failure> {
+    serve(&Plan::of_file(path, Parts::IcapServer))
+}
+
+/// What to run.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) files: Files,
+    pub(crate) path: PathBuf,
+    pub(crate) parts: Parts,
+    /// Names that lead to an address beside those of the configuration, which come first.
+    pub(crate) hosts: BTreeMap<String, SocketAddr>,
+    /// Addresses that replace those of the bundled configuration.
+    pub(crate) addresses: Option<Addresses>,
+}
+
+/// Which sections of a configuration file to run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Parts {
+    Proxy,
+    IcapServer,
+    /// All that the file has.
+    All,
+}
+
+/// Where the bundled configuration listens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Addresses {
+    pub(crate) explicit: SocketAddr,
+    pub(crate) icap: SocketAddr,
+    pub(crate) admin: SocketAddr,
+}
+
+/// The programs that run.
+#[derive(Debug)]
+pub(crate) struct Servers {
+    proxy: Option<proxy::Running>,
+    icap_server: Option<icap_server::Running>,
+}
+
+fn serve(plan: &Plan) -> Result<u8, Failure> {
+    telemetry::start(telemetry::Format::Auto)?;
+    runtime()?.block_on(async {
+        let watch = Watch::start()?;
+        let servers = Servers::start(plan).await?;
+        watch.run(plan, &servers).await;
+        Ok(servers.stop().await)
+    })
+}
+
+/// Creates the runtime of what belongs to the process.
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
+    let mut builder = runtime::Builder::new_multi_thread();
+    Ok(builder
+        .worker_threads(PROCESS_THREADS)
+        .enable_all()
+        .build()?)
+}
+
+impl Plan {
+    pub(crate) fn of_file(path: &Path, parts: Parts) -> Self {
+        Self {
+            files: Files::Disk,
+            path: path.to_owned(),
+            parts,
+            hosts: BTreeMap::new(),
+            addresses: None,
+        }
+    }
+
+    /// Reads the configuration with the sections that are to run.
+    fn load(&self) -> Result<Loaded, Vec<Diagnostic>> {
+        let mut loaded = config::load(self.files, &self.path)?;
+        let config = &mut loaded.config;
+        let lacking = match self.parts {
+            Parts::Proxy if config.proxy.is_none() => Some("proxy"),
+            Parts::IcapServer if config.icap_server.is_none() => Some("icap_server"),
+            Parts::Proxy | Parts::IcapServer | Parts::All => None,
+        };
+        if let Some(section) = lacking {
+            return Err(vec![Loaded::lacks(&self.path, section)]);
+        }
+        match self.parts {
+            Parts::Proxy => config.icap_server = None,
+            Parts::IcapServer => config.proxy = None,
+            Parts::All => {}
+        }
+        for (name, address) in &self.hosts {
+            config.static_hosts.entry(name.clone()).or_insert(*address);
+        }
+        if let Some(addresses) = self.addresses {
+            addresses.put_into(config);
+        }
+        Ok(loaded)
+    }
+
+    fn failed(
+        &self,
+        what: &'static str,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Failure {
+        let hint = match self.files {
+            Files::Bundled(_) => {
+                "end what uses the address, or give others with --listen, --icap and --admin"
+                    .to_owned()
+            }
+            Files::Disk => format!(
+                "correct `{}`, or end what is in the way",
+                self.path.display()
+            ),
+        };
+        Failure::Start {
+            what,
+            hint,
+            source: Box::new(source),
+        }
+    }
+}
+
+impl Addresses {
+    fn put_into(self, config: &mut Config) {
+        if let Some(proxy) = &mut config.proxy {
+            proxy.admin = Some(self.admin);
+            for listen in &mut proxy.listen {
+                listen.address = self.explicit;
+            }
+        }
+        if let Some(server) = &mut config.icap_server {
+            server.config.listen = vec![self.icap];
+        }
+    }
+}
+
+impl Servers {
+    /// Starts what the plan names; the ICAP server first, since the proxy asks it.
+    pub(crate) async fn start(plan: &Plan) -> Result<Self, Failure> {
+        let Loaded {
+            mut config,
+            warnings,
+        } = plan.load().map_err(Failure::Configuration)?;
+        log(&warnings);
+        let mut servers = Self {
+            proxy: None,
+            icap_server: None,
+        };
+        if let Some((config, content)) =
+            icap_content(plan.files, &plan.path, &config).map_err(Failure::Configuration)?
+        {
+            let started = icap_server::start(config, content).await;
+            servers.icap_server = Some(started.map_err(|error| plan.failed("ICAP server", error))?);
+        }
+        if plan.addresses.is_some() {
+            servers.ask_own(&mut config);
+        }
+        if let Some((config, content)) = proxy_content(config) {
+            match proxy::start(config, content).await {
+                Ok(running) => servers.proxy = Some(running),
+                Err(error) => {
+                    servers.stop().await;
+                    return Err(plan.failed("proxy", error));
+                }
+            }
+        }
+        info!("configuration in force");
+        Ok(servers)
+    }
+
+    /// Puts changed files in force. Files with errors change nothing.
+    fn reload(&self, plan: &Plan) -> Result<(), Vec<Diagnostic>> {
+        let Loaded {
+            mut config,
+            warnings,
+        } = plan.load()?;
+        log(&warnings);
+        if plan.addresses.is_some() {
+            self.ask_own(&mut config);
+        }
+        let icap = icap_content(plan.files, &plan.path, &config)?;
+        // Everything was read without an error; only now anything changes.
+        if let (Some(running), Some((_, content))) = (&self.icap_server, icap) {
+            running.reload(content);
+        }
+        if let (Some(running), Some((config, content))) = (&self.proxy, proxy_content(config)) {
+            for setting in running.reload(config, content) {
+                warn!(setting, "a changed setting needs a restart");
+            }
+        }
+        info!("configuration in force");
+        Ok(())
+    }
+
+    /// Lets connections finish within the grace period.
+    pub(crate) async fn stop(self) -> u8 {
+        let proxy = async {
+            match self.proxy {
+                Some(running) => running.stop().await,
+                None => 0,
+            }
+        };
+        // The proxy may still ask the ICAP server for the requests that it finishes.
+        let leftover = proxy.await;
+        let leftover = match self.icap_server {
+            Some(running) => leftover + running.stop().await,
+            None => leftover,
+        };
+        match leftover {
+            0 => info!("stopped"),
+            connections => warn!(connections, "stopped at the end of the grace period"),
+        }
+        exit::SUCCESS
+    }
+
+    /// Returns where the first listener of the proxy really is.
+    pub(crate) fn proxy_address(&self) -> Option<SocketAddr> {
+        self.proxy.as_ref()?.addresses().first().copied()
+    }
+
+    /// Lets the proxy ask the ICAP server of this process, wherever the system put it.
+    fn ask_own(&self, config: &mut Config) {
+        let address = self
+            .icap_server
+            .as_ref()
+            .and_then(|it| it.addresses().first().copied());
+        let icap = config.proxy.as_mut().and_then(|proxy| proxy.icap.as_mut());
+        if let (Some(icap), Some(address)) = (icap, address) {
+            let endpoint = proxy::config::Endpoint::Tcp {
+                host: address.ip().to_string(),
+                port: address.port(),
+            };
+            let uri = format!("icap://{address}/categorize");
+            icap.services = vec![proxy::config::IcapService { uri, endpoint }];
+        }
+    }
+}
+
+/// The signals that a server lives by.
+pub(crate) struct Watch<T> {
+    termination: T,
+    hangups: Hangups,
+}
+
+impl Watch<()> {
+    /// Starts to listen for signals, so that none is lost while the servers start.
+    pub(crate) fn start() -> Result<Watch<impl Future<Output = &'static str> + Send>, Failure> {
+        Ok(Watch {
+            termination: signals::termination()?,
+            hangups: Hangups::listen()?,
+        })
+    }
+}
+
+impl<T: Future<Output = &'static str>> Watch<T> {
+    /// Reloads at each SIGHUP, until a signal asks to end.
+    pub(crate) async fn run(self, plan: &Plan, servers: &Servers) {
+        let Self {
+            termination,
+            mut hangups,
+        } = self;
+        tokio::pin!(termination);
+        loop {
+            tokio::select! {
+                signal = &mut termination => {
+                    info!(signal, "drain requested");
+                    return;
+                }
+                () = hangups.next() => {
+                    if let Err(remarks) = servers.reload(plan) {
+                        log(&remarks);
+                        warn!("reload refused; the configuration in use stays in force");
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn icap_content(
+    files: Files,
+    path: &Path,
+    config: &Config,
+) -> Result<Option<(icap_server::config::Config, icap_server::Content)>, Vec<Diagnostic>> {
+    let Some(server) = &config.icap_server else {
+        return Ok(None);
+    };
+    let (database, warnings) = load::categories(files, path, server)?;
+    log(&warnings);
+    let content = icap_server::Content {
+        database: Arc::new(database),
+        policy: config.policy.clone(),
+        policy_tag: config.tag.clone(),
+        sessions: config.sessions.clone(),
+    };
+    Ok(Some((server.config.clone(), content)))
+}
+
+fn proxy_content(config: Config) -> Option<(proxy::config::Config, proxy::Content)> {
+    let content = proxy::Content {
+        policy: config.policy?,
+        sessions: config.sessions,
+        static_hosts: Arc::new(config.static_hosts),
+    };
+    Some((config.proxy?, content))
+}
+
+fn log(remarks: &[Diagnostic]) {
+    for remark in remarks {
+        match remark.severity {
+            Severity::Error => error!(%remark, "the files have an error"),
+            Severity::Warning => warn!(%remark, "the files have a weak spot"),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The configuration file as written.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use policy::PolicySet;
+use policy::written::{Placed, Remarks, Written, or, quote};
+use serde::Deserialize;
+use sessions::Session;
+
+/// `sessions.static`: entries at most.
+pub const STATIC_SESSIONS_MAX: usize = 100_000;
+/// `sessions.rules[].priority` at most.
+pub const PRIORITY_MAX: u32 = 65_535;
+/// Digits of an MSISDN (E.164) and of an IMSI (E.212) at most.
+pub const DIGITS_MAX: usize = 15;
+/// Characters of an access point name at most (TS 23.003 9.1).
+pub const APN_LEN_MAX: usize = 100;
+/// Names shown when a name is not known.
+const NAMES_SHOWN_MAX: usize = 10;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// The policy file, relative to this one.
+    pub policy: Option<Written>,
+    /// The proxy.
+    pub proxy: Option<Placed<proxy::config::file::Section>>,
+    /// The ICAP server.
+    pub icap_server: Option<Placed<icap_server::config::file::Section>>,
+    /// Who is behind which address.
+    pub sessions: Option<Sessions>,
+}
+
+/// The `sessions:` section.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sessions {
+    #[serde(default, rename = "static")]
+    fixed: Vec<Fixed>,
+    #[serde(default)]
+    apn_defaults: BTreeMap<Written, Written>,
+    #[serde(default)]
+    rules: Vec<Rule>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fixed {
+    clients: Placed<Vec<Written>>,
+    profile: Option<Written>,
+    msisdn: Option<Written>,
+    imsi: Option<Written>,
+    apn: Option<Written>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rule {
+    rule: Written,
+    profile: Written,
+    priority: Option<Written>,
+}
+
+impl Sessions {
+    /// Returns the sessions that the file names. Profiles must be in `policy`, where there is one.
+    pub fn resolve(
+        &self,
+        policy: Option<&PolicySet>,
+        remarks: &mut Remarks,
+    ) -> sessions::Directory {
+        let mut reader = Reader { policy, remarks };
+        if let Some(entry) = self.fixed.get(STATIC_SESSIONS_MAX) {
+            let text = format!("more than {STATIC_SESSIONS_MAX} entries; use at most so many");
+            reader.remarks.error(entry.clients.place, text);
+        }
+        let mut ranges = BTreeMap::new();
+        for entry in self.fixed.iter().take(STATIC_SESSIONS_MAX) {
+            let session = Arc::new(reader.session(entry));
+            reader
+                .remarks
+                .counted(&entry.clients, STATIC_SESSIONS_MAX, "ranges");
+            for written in &entry.clients.value {
+                let Some(range) = written.range(reader.remarks) else {
+                    continue;
+                };
+                if ranges.insert(range, Arc::clone(&session)).is_some() {
+                    let text = format!("`{range}` is here twice; keep one");
+                    reader.remarks.error(written.place, text);
+                }
+            }
+        }
+        let selection = reader.selection(self);
+        sessions::Directory::new(ranges, selection)
+    }
+}
+
+/// Reads names and numbers, and remarks on those that are wrong.
+struct Reader<'a> {
+    policy: Option<&'a PolicySet>,
+    remarks: &'a mut Remarks,
+}
+
+impl Reader<'_> {
+    fn session(&mut self, entry: &Fixed) -> Session {
+        Session {
+            msisdn: entry.msisdn.as_ref().and_then(|digits| self.digits(digits)),
+            imsi: entry.imsi.as_ref().and_then(|digits| self.digits(digits)),
+            apn: entry
+                .apn
+                .as_ref()
+                .and_then(|apn| self.apn(apn))
+                .map(String::into_boxed_str),
+            profile: entry
+                .profile
+                .as_ref()
+                .and_then(|profile| self.profile(profile)),
+        }
+    }
+
+    fn selection(&mut self, sessions: &Sessions) -> sessions::Selection {
+        let mut apn_defaults = BTreeMap::new();
+        for (apn, profile) in &sessions.apn_defaults {
+            if let (Some(name), Some(profile)) = (self.apn(apn), self.profile(profile))
+                && apn_defaults.insert(name, profile).is_some()
+            {
+                let text = format!("`{}` is here twice; keep one", apn.text);
+                self.remarks.error(apn.place, text);
+            }
+        }
+        let mut names = BTreeMap::new();
+        for rule in &sessions.rules {
+            if names.insert(&rule.rule.text, ()).is_some() {
+                let text = format!(
+                    "the rule `{}` is here twice; keep one",
+                    quote(&rule.rule.text)
+                );
+                self.remarks.error(rule.rule.place, text);
+            }
+        }
+        let rules = sessions
+            .rules
+            .iter()
+            .filter_map(|rule| self.rule(rule))
+            .collect();
+        sessions::Selection::new(apn_defaults, rules)
+    }
+
+    fn rule(&mut self, rule: &Rule) -> Option<sessions::ProfileRule> {
+        let profile = self.profile(&rule.profile);
+        let priority = match &rule.priority {
+            Some(priority) => priority.number("a priority", 0..=PRIORITY_MAX, self.remarks),
+            None => Some(0),
+        };
+        Some(sessions::ProfileRule {
+            rule: rule.rule.text.as_str().into(),
+            profile: profile?,
+            priority: priority?,
+        })
+    }
+
+    fn profile(&mut self, written: &Written) -> Option<Arc<str>> {
+        let Some(policy) = self.policy else {
+            return Some(written.text.as_str().into());
+        };
+        let profile = policy.profile(&written.text);
+        if profile.is_none() {
+            let names = policy.profiles().iter().map(|profile| &*profile.name);
+            let names: Vec<&str> = names.take(NAMES_SHOWN_MAX).collect();
+            let text = format!(
+                "no profile is called `{}`; use {}",
+                quote(&written.text),
+                or(&names)
+            );
+            self.remarks.error(written.place, text);
+        }
+        profile.map(|profile| Arc::clone(&profile.name))
+    }
+
+    fn digits(&mut self, written: &Written) -> Option<Box<str>> {
+        let text = &written.text;
+        let good = (1..=DIGITS_MAX).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !good {
+            let text = format!(
+                "`{}` is not a number of 1 to {DIGITS_MAX} digits",
+                quote(text)
+            );
+            self.remarks.error(written.place, text);
+        }
+        good.then(|| text.as_str().into())
+    }
+
+    /// Access point names are compared without regard to case (TS 23.003 9.1).
+    fn apn(&mut self, written: &Written) -> Option<String> {
+        let text = &written.text;
+        let good = (1..=APN_LEN_MAX).contains(&text.len())
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+        if !good {
+            let text = format!(
+                "`{}` is not an access point name; use letters, digits, `-` and `.`, at most \
+                 {APN_LEN_MAX}",
+                quote(text)
+            );
+            self.remarks.error(written.place, text);
+        }
+        good.then(|| text.to_ascii_lowercase())
+    }
+}

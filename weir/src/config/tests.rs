@@ -1,0 +1,180 @@
+use expect_test::{Expect, expect};
+
+use super::*;
+
+const POLICY: &str = "
+profiles:
+  child: {id: 7, icap: true, default_action: pass, unknown_action: pass, error_action: block,
+          undecidable_action: block}
+  open: {default_action: pass, unknown_action: pass, error_action: pass, undecidable_action: pass}
+";
+
+#[test]
+fn the_whole_example_is_read() {
+    let loaded = read(
+        r#"
+policy: family.yaml
+proxy:
+  admin: 127.0.0.1:9090
+  listen:
+    - {mode: tproxy, address: "[::]:3129"}
+    - {mode: redirect, address: "[::]:3130"}
+    - {mode: explicit, address: "127.0.0.1:3128", clients: ["127.0.0.0/8", "::1/128"]}
+  ports: {http: [8000], tls: [8443]}
+  tls_filtering: true
+  upstream_source: local
+  workers: 0
+  cache: {enabled: true, entries_per_worker: 65536, lifetime_s: 3600}
+  client_hello: {bytes_max: 65536, deadline_ms: 3000}
+  http_head: {bytes_max: 65536, deadline_ms: 10000}
+  access_log: {path: "-"}
+  drain_s: 30
+  icap:
+    services: ["icap://127.0.0.1:1344/categorize"]
+    deadline_ms: 250
+    cache_control: ignore
+    prefix_unit: uri
+    send_subscriber: none
+icap_server:
+  admin: 127.0.0.1:9091
+  listen: ["127.0.0.1:1344"]
+  categories: categories
+  overload: "503"
+sessions:
+  static:
+    - {clients: ["10.1.0.0/16"], profile: child, msisdn: "111220000001", imsi: "10020000000007", apn: internet}
+  apn_defaults: {internet: child}
+  rules: [{rule: acr-child, profile: child, priority: 10}]
+"#,
+    )
+    .unwrap();
+    assert_eq!(loaded.warnings, []);
+    let config = loaded.config;
+    let session = config.sessions.lookup("10.1.2.3".parse().unwrap()).unwrap();
+    assert_eq!(session.msisdn.as_deref(), Some("111220000001"));
+    assert_eq!(session.profile.as_deref(), Some("child"));
+    assert_eq!(config.sessions.lookup("10.2.0.0".parse().unwrap()), None);
+    assert!(
+        config
+            .icap_server
+            .unwrap()
+            .categories
+            .ends_with("categories")
+    );
+    assert_eq!(config.proxy.unwrap().listen.len(), 3);
+}
+
+#[test]
+fn a_server_for_categories_alone_needs_no_policy() {
+    let loaded = read("icap_server: {listen: ['127.0.0.1:0'], categories: lists}").unwrap();
+    assert!(loaded.config.policy.is_none());
+}
+
+#[test]
+fn the_tag_follows_every_text() {
+    let tag = |text: &str| read(text).unwrap().config.tag;
+    let server = "{policy: family.yaml, icap_server: {listen: ['127.0.0.1:0'], categories: a}}";
+    assert_eq!(tag(server), tag(server));
+    assert_ne!(tag(server), tag(&format!("{server} ")));
+    assert_ne!(
+        tag(server),
+        tag(&server.replace("policy: family.yaml, ", ""))
+    );
+}
+
+#[test]
+fn everything_wrong_is_told_at_once() {
+    check(
+        "",
+        expect![[r#"
+        weir.yaml:1:1: error: neither `proxy` nor `icap_server` is here; add one of them
+    "#]],
+    );
+    check(
+        "policies: {}",
+        expect![[r#"
+        weir.yaml:1:1: error: `policies` is not a key here; use `policy`, `proxy`, `icap_server` or `sessions`
+    "#]],
+    );
+    check(
+        "{policy: missing.yaml, proxy: {listen: []}}",
+        expect![[r#"
+        weir.yaml:1:10: error: cannot read the policy file `missing.yaml`: no such file or directory
+        weir.yaml:1:40: error: 0 listeners are here; use 1 to 64
+    "#]],
+    );
+    check(
+        "proxy: {listen: [{mode: explicit, address: '127.0.0.1:0'}]}",
+        expect![[r#"
+            weir.yaml:1:8: error: the proxy decides by a policy; name its file with the key `policy`
+        "#]],
+    );
+    check(
+        "{policy: family.yaml, proxy: {listen: [{mode: explicit, address: '127.0.0.1:0'}]}}",
+        expect![[r#"
+            weir.yaml:1:30: error: the profile `child` says `icap: true` and there is no `icap` here; add `icap` with its `services`, or say `icap: false`
+        "#]],
+    );
+    check(
+        r#"
+policy: family.yaml
+icap_server: {listen: ["127.0.0.1:0"], categories: lists}
+sessions:
+  static:
+    - {clients: ["10.1.0.0/16", "10.1.0.1/16"], profile: chld, msisdn: "+11", imsi: "1234567890123456"}
+    - {clients: ["10.1.0.0/16"], profile: open, apn: "a b"}
+    - {clients: [], profile: open}
+  apn_defaults: {internet: nobody, Internet: open, INTERNET: child}
+  rules:
+    - {rule: acr, profile: nobody, priority: 65536}
+    - {rule: acr, profile: open}
+"#,
+        expect![[r#"
+            weir.yaml:6:33: error: `10.1.0.1/16` has bits set behind its length; use `10.1.0.0/16`
+            weir.yaml:6:58: error: no profile is called `chld`; use `child` or `open`
+            weir.yaml:6:72: error: `+11` is not a number of 1 to 15 digits
+            weir.yaml:6:85: error: `1234567890123456` is not a number of 1 to 15 digits
+            weir.yaml:7:18: error: `10.1.0.0/16` is here twice; keep one
+            weir.yaml:7:54: error: `a b` is not an access point name; use letters, digits, `-` and `.`, at most 100
+            weir.yaml:8:17: error: 0 ranges are here; use 1 to 100000
+            weir.yaml:9:28: error: no profile is called `nobody`; use `child` or `open`
+            weir.yaml:9:52: error: `INTERNET` is here twice; keep one
+            weir.yaml:11:28: error: no profile is called `nobody`; use `child` or `open`
+            weir.yaml:11:46: error: `65536` is not a priority; use 0 to 65535
+            weir.yaml:12:14: error: the rule `acr` is here twice; keep one
+        "#]],
+    );
+    check(
+        "icap_server: {listen: [], categories: a}\nsessions: {statics: []}",
+        expect![[r#"
+            weir.yaml:2:12: error: `statics` is not a key here; use `static`, `apn_defaults` or `rules`
+        "#]],
+    );
+}
+
+#[track_caller]
+fn check(text: &str, expected: Expect) {
+    let lines: String = read(text)
+        .unwrap_err()
+        .iter()
+        .map(|it| format!("{it}\n"))
+        .collect();
+    expected.assert_eq(&lines);
+}
+
+/// Reads a configuration beside the policy; the folder is left out of remarks.
+#[expect(clippy::unwrap_in_result, reason = "the result is what is tested")]
+fn read(text: &str) -> Result<Loaded, Vec<Diagnostic>> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("family.yaml"), POLICY).unwrap();
+    let path = folder.path().join("weir.yaml");
+    std::fs::write(&path, text).unwrap();
+    let prefix = format!("{}/", folder.path().display());
+    load(Files::Disk, &path).map_err(|mut remarks| {
+        for remark in &mut remarks {
+            remark.file = remark.file.replace(&prefix, "");
+            remark.text = remark.text.replace(&prefix, "");
+        }
+        remarks
+    })
+}

@@ -1,0 +1,117 @@
+//! Where files come from: the disk, or the program itself.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// A place that files are read from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Files {
+    /// The disk.
+    Disk,
+    /// Files that are part of the program: path and text, in the order of paths.
+    Bundled(&'static [(&'static str, &'static str)]),
+}
+
+impl Files {
+    /// Reads a text file of at most `len_max` bytes.
+    ///
+    /// # Errors
+    ///
+    /// Fails with what is wrong with the file, for a person.
+    pub fn text(self, path: &Path, len_max: usize) -> Result<String, String> {
+        match self {
+            Self::Disk => disk_text(path, len_max),
+            Self::Bundled(files) => files
+                .iter()
+                .find(|(name, _)| Path::new(name) == path)
+                .map(|(_, text)| (*text).to_owned())
+                .ok_or_else(|| "it is not part of the program".to_owned()),
+        }
+    }
+}
+
+/// Returns the path that `written` means in the file `path`: relative to its folder.
+#[must_use]
+pub fn beside(path: &Path, written: &str) -> PathBuf {
+    match path.parent() {
+        Some(folder) => folder.join(written),
+        None => PathBuf::from(written),
+    }
+}
+
+fn disk_text(path: &Path, len_max: usize) -> Result<String, String> {
+    // A pipe or a device may never end; the type is looked at before the file is opened.
+    let kind = std::fs::metadata(path).map_err(|error| plain(&error))?;
+    if !kind.is_file() {
+        return Err("it is no file".to_owned());
+    }
+    let file = File::open(path).map_err(|error| plain(&error))?;
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(len_max).unwrap_or(u64::MAX);
+    let limited = &mut file.take(limit.saturating_add(1));
+    limited
+        .read_to_end(&mut bytes)
+        .map_err(|error| plain(&error))?;
+    if bytes.len() > len_max {
+        return Err(format!(
+            "it has more than {len_max} bytes; use at most so many"
+        ));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let line = 1 + error
+            .as_bytes()
+            .iter()
+            .take(good)
+            .filter(|byte| **byte == b'\n')
+            .count();
+        format!("line {line} is not UTF-8; save the file as UTF-8")
+    })
+}
+
+/// Says what the system said, without its number.
+fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error") {
+        Some((text, _)) => text.to_lowercase(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_text_file_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let text = |len_max| Files::Disk.text(&path, len_max);
+        assert_eq!(text(9).unwrap_err(), "no such file or directory");
+        std::fs::write(&path, "123456789").unwrap();
+        assert_eq!(text(9).unwrap(), "123456789");
+        assert_eq!(
+            text(8).unwrap_err(),
+            "it has more than 8 bytes; use at most so many"
+        );
+        std::fs::write(&path, b"a\nb\xff").unwrap();
+        assert_eq!(
+            text(9).unwrap_err(),
+            "line 2 is not UTF-8; save the file as UTF-8"
+        );
+        let error = Files::Disk.text(folder.path(), 9).unwrap_err();
+        assert_eq!(error, "it is no file");
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file_that_names_them() {
+        let beside = |path, written| beside(Path::new(path), written).display().to_string();
+        assert_eq!(beside("weir.yaml", "family.yaml"), "family.yaml");
+        assert_eq!(
+            beside("/etc/weir/weir.yaml", "family.yaml"),
+            "/etc/weir/family.yaml"
+        );
+        assert_eq!(beside("etc/weir.yaml", "/family.yaml"), "/family.yaml");
+    }
+}

@@ -1,0 +1,87 @@
+//! Reads the files that others name: policies with their lists, and categories.
+
+use std::path::Path;
+
+use policy::written::FILE_LEN_MAX;
+use policy::{Compiled, Diagnostic, Place, Severity, TestFile};
+
+use crate::files::{Files, beside};
+
+mod categories;
+
+pub use categories::{CATEGORY_FILE_LEN_MAX, CategoriesError, categories, category_source};
+
+/// Reads a configuration, policy or test file.
+///
+/// # Errors
+///
+/// Fails with a remark about the file if it cannot be read.
+pub fn text(files: Files, path: &Path) -> Result<String, Diagnostic> {
+    files
+        .text(path, FILE_LEN_MAX)
+        .map_err(|wrong| error(path, None, format!("cannot read the file: {wrong}")))
+}
+
+/// Makes the text of the policy file at `path` ready to decide with. Its lists are relative to it.
+///
+/// # Errors
+///
+/// Fails with everything that is wrong with the policy and its lists.
+pub fn compile(files: Files, path: &Path, text: &str) -> Result<Compiled, Vec<Diagnostic>> {
+    let list = |name: &str| files.text(&beside(path, name), policy::LIST_LEN_MAX);
+    policy::compile(&path.display().to_string(), text, &list)
+}
+
+/// Reads the policy file at `path`.
+///
+/// # Errors
+///
+/// Fails with everything that is wrong with the policy and its lists.
+pub fn policy(files: Files, path: &Path) -> Result<Compiled, Vec<Diagnostic>> {
+    let text = text(files, path).map_err(|remark| vec![remark])?;
+    compile(files, path, &text)
+}
+
+/// Reads the policy that the test file at `path` names, and looks its profile up.
+///
+/// # Errors
+///
+/// Fails with everything that is wrong with the policy, or if it lacks the profile.
+pub fn tested_policy(
+    files: Files,
+    path: &Path,
+    tests: &TestFile,
+) -> Result<Compiled, Vec<Diagnostic>> {
+    let policy_path = beside(path, &tests.policy);
+    let text = files.text(&policy_path, FILE_LEN_MAX).map_err(|wrong| {
+        let text = format!(
+            "cannot read the policy file `{}`: {wrong}",
+            policy_path.display()
+        );
+        vec![error(path, Some(tests.policy_place), text)]
+    })?;
+    let compiled = compile(files, &policy_path, &text)?;
+    let known = |name: &String| compiled.set.profile(name).is_some();
+    match &tests.profile {
+        Some(name) if !known(name) => {
+            let text = format!(
+                "no profile of `{}` is called `{name}`",
+                policy_path.display()
+            );
+            Err(vec![error(path, tests.profile_place, text)])
+        }
+        _ => Ok(compiled),
+    }
+}
+
+/// Returns an error about the file at `path`.
+#[must_use]
+pub fn error(path: &Path, place: Option<Place>, text: String) -> Diagnostic {
+    let file = path.display().to_string();
+    Diagnostic {
+        file,
+        place,
+        severity: Severity::Error,
+        text,
+    }
+}

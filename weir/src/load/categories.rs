@@ -1,0 +1,298 @@
+//! Categories: a folder of lists in the layout of squidGuard, or a built file.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use categories::{BuildError, Builder, Database, InvalidDatabase, ListKind, Report};
+use policy::{Diagnostic, Place, Severity};
+
+use super::error;
+use crate::config::IcapServer;
+use crate::files::Files;
+
+/// Bytes of one list or built file at most.
+pub const CATEGORY_FILE_LEN_MAX: u64 = 4 * 1024 * 1024 * 1024;
+
+/// The files of a category, by name. What else lies in a folder is left alone.
+const KINDS: [(&str, ListKind); 3] = [
+    ("domains", ListKind::Domains),
+    ("urls", ListKind::Urls),
+    ("expressions", ListKind::Expressions),
+];
+
+/// Why there are no categories.
+#[derive(Debug, thiserror::Error)]
+pub enum CategoriesError {
+    /// A file or folder cannot be read.
+    #[error("cannot read `{0}`")]
+    Read(PathBuf, #[source] io::Error),
+    /// Over [`CATEGORY_FILE_LEN_MAX`].
+    #[error("`{0}` has more than {CATEGORY_FILE_LEN_MAX} bytes; use at most so many")]
+    TooLong(PathBuf),
+    /// A folder without lists.
+    #[error("`{0}` has no folder with a file `domains`, `urls` or `expressions`")]
+    Empty(PathBuf),
+    /// The lists do not fit.
+    #[error("cannot compile the lists of `{0}`")]
+    Build(PathBuf, #[source] BuildError),
+    /// The file is none that was built.
+    #[error("cannot use `{0}`")]
+    Invalid(PathBuf, #[source] InvalidDatabase),
+}
+
+/// Reads the categories of an ICAP server, with remarks about lines that are no rules.
+///
+/// # Errors
+///
+/// Fails with a remark about the configuration file at `path` if there are no categories.
+pub fn categories(
+    files: Files,
+    path: &Path,
+    server: &IcapServer,
+) -> Result<(Database, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let read = match files {
+        Files::Disk => category_source(&server.categories),
+        Files::Bundled(files) => bundled(&server.categories, files),
+    };
+    read.map_err(|cause| {
+        let text = service::describe(&cause);
+        let text = text
+            .trim_start_matches("error: ")
+            .trim_end()
+            .replace("\n  because: ", ": ");
+        vec![error(path, Some(server.place), text)]
+    })
+}
+
+/// Reads a folder of lists or a built file, with remarks about lines that are no rules.
+///
+/// # Errors
+///
+/// Fails if the path is neither, or the lists do not fit into a database.
+pub fn category_source(path: &Path) -> Result<(Database, Vec<Diagnostic>), CategoriesError> {
+    let kind = fs::metadata(path).map_err(|cause| CategoriesError::Read(path.to_owned(), cause))?;
+    if kind.is_dir() {
+        return folder(path);
+    }
+    let bytes = bytes(path)?;
+    let database = Database::from_bytes(bytes)
+        .map_err(|cause| CategoriesError::Invalid(path.to_owned(), cause))?;
+    Ok((database, Vec::new()))
+}
+
+fn folder(path: &Path) -> Result<(Database, Vec<Diagnostic>), CategoriesError> {
+    let mut lists = Lists::new(path);
+    for name in names(path)? {
+        let folder = path.join(&name);
+        // Lists are published with second names for categories as symbolic links.
+        if let Some(category) = alias_of(path, &folder) {
+            lists.alias(&name, &category)?;
+        } else if folder.is_dir() {
+            for (file, kind) in KINDS {
+                let file = folder.join(file);
+                if file.is_file() {
+                    lists.add(&name, kind, &file, &bytes(&file)?)?;
+                }
+            }
+        }
+    }
+    lists.build()
+}
+
+fn bundled(
+    path: &Path,
+    files: &[(&str, &str)],
+) -> Result<(Database, Vec<Diagnostic>), CategoriesError> {
+    let mut lists = Lists::new(path);
+    for (file, text) in files {
+        let file = Path::new(file);
+        let category = file.parent().filter(|folder| folder.parent() == Some(path));
+        let kind = KINDS
+            .iter()
+            .find(|(name, _)| file.file_name() == Some(OsStr::new(name)));
+        if let (Some(category), Some((_, kind))) = (category.and_then(Path::file_name), kind) {
+            lists.add(&category.to_string_lossy(), *kind, file, text.as_bytes())?;
+        }
+    }
+    lists.build()
+}
+
+/// Lists on their way into a database.
+struct Lists<'a> {
+    path: &'a Path,
+    builder: Builder,
+    remarks: Vec<Diagnostic>,
+    files: usize,
+}
+
+impl<'a> Lists<'a> {
+    fn new(path: &'a Path) -> Self {
+        Self {
+            path,
+            builder: Builder::new(),
+            remarks: Vec::new(),
+            files: 0,
+        }
+    }
+
+    fn add(
+        &mut self,
+        category: &str,
+        kind: ListKind,
+        file: &Path,
+        text: &[u8],
+    ) -> Result<(), CategoriesError> {
+        let name = file.display().to_string();
+        let report = self.builder.add_file(category, kind, &name, text);
+        let report = report.map_err(|cause| CategoriesError::Build(self.path.to_owned(), cause))?;
+        self.remarks.extend(remarks(file, report));
+        self.files += 1;
+        Ok(())
+    }
+
+    fn alias(&mut self, alias: &str, category: &str) -> Result<(), CategoriesError> {
+        let added = self.builder.add_alias(alias, category);
+        added.map_err(|cause| CategoriesError::Build(self.path.to_owned(), cause))
+    }
+
+    fn build(self) -> Result<(Database, Vec<Diagnostic>), CategoriesError> {
+        if self.files == 0 {
+            return Err(CategoriesError::Empty(self.path.to_owned()));
+        }
+        let database = self.builder.build();
+        let database =
+            database.map_err(|cause| CategoriesError::Build(self.path.to_owned(), cause))?;
+        Ok((database, self.remarks))
+    }
+}
+
+/// Published lists have broken lines; they are told and do not keep the rest from being used.
+fn remarks(file: &Path, report: Report) -> Vec<Diagnostic> {
+    let unshown = report.bad.saturating_sub(report.bad_lines.len());
+    let mut remarks: Vec<Diagnostic> = report
+        .bad_lines
+        .into_iter()
+        .map(|bad| Diagnostic {
+            file: bad.file,
+            place: Some(Place {
+                line: u64::try_from(bad.line).unwrap_or(u64::MAX),
+                column: 1,
+            }),
+            severity: Severity::Warning,
+            text: format!("{}; the line is left out", bad.fault),
+        })
+        .collect();
+    if unshown > 0 {
+        let mut remark = error(file, None, format!("{unshown} more bad lines are left out"));
+        remark.severity = Severity::Warning;
+        remarks.push(remark);
+    }
+    remarks
+}
+
+/// Returns the names in a folder in their order. Names that are not UTF-8 are no categories.
+fn names(path: &Path) -> Result<BTreeSet<String>, CategoriesError> {
+    let failed = |cause| CategoriesError::Read(path.to_owned(), cause);
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(path).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        names.extend(
+            name.to_str()
+                .filter(|name| !name.starts_with('.'))
+                .map(str::to_owned),
+        );
+    }
+    Ok(names)
+}
+
+/// Returns the name of the folder beside it that a symbolic link leads to.
+fn alias_of(root: &Path, link: &Path) -> Option<String> {
+    if !fs::symlink_metadata(link).ok()?.is_symlink() {
+        return None;
+    }
+    let target = link.canonicalize().ok()?;
+    let beside = target.parent()? == root.canonicalize().ok()? && target.is_dir();
+    beside
+        .then(|| target.file_name()?.to_str().map(str::to_owned))
+        .flatten()
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, CategoriesError> {
+    let failed = |cause| CategoriesError::Read(path.to_owned(), cause);
+    let file = fs::File::open(path).map_err(failed)?;
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(failed(io::ErrorKind::InvalidInput.into()));
+    }
+    let mut bytes = Vec::new();
+    let mut limited = file.take(CATEGORY_FILE_LEN_MAX + 1);
+    let len = limited.read_to_end(&mut bytes).map_err(failed)?;
+    match u64::try_from(len) {
+        Ok(len) if len <= CATEGORY_FILE_LEN_MAX => Ok(bytes),
+        Ok(_) | Err(_) => Err(CategoriesError::TooLong(path.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_of_lists_becomes_a_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write("README", "not a list");
+        write("news/domains", "news.example\n# a comment\nno host\n");
+        write("news/usage", "not a list either");
+        write("games/urls", "portal.example/games\n");
+        std::os::unix::fs::symlink("news", folder.path().join("press")).unwrap();
+        std::os::unix::fs::symlink("nothing", folder.path().join("broken")).unwrap();
+        let (database, remarks) = category_source(folder.path()).unwrap();
+        assert_eq!(
+            database.categories().collect::<Vec<_>>(),
+            ["games", "news", "press"]
+        );
+        let prefix = format!("{}/", folder.path().display());
+        let lines: String = remarks.iter().map(|it| format!("{it}\n")).collect();
+        expect![[r#"
+            news/domains:3:1: warning: `no host` is not a host name or an IP address; a line of `domains` is a host name such as `host.example` or an IP address; the line is left out
+        "#]].assert_eq(&lines.replace(&prefix, ""));
+        let built = folder.path().join("built");
+        fs::write(&built, database.as_bytes()).unwrap();
+        let (again, _) = category_source(&built).unwrap();
+        assert_eq!(again.tag(), database.tag());
+    }
+
+    #[test]
+    fn what_has_no_categories_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = |path: &Path| {
+            let text = service::describe(&category_source(path).unwrap_err());
+            text.replace(&folder.path().display().to_string(), "F")
+        };
+        expect![[r#"
+            error: `F` has no folder with a file `domains`, `urls` or `expressions`
+        "#]]
+        .assert_eq(&told(folder.path()));
+        let file = folder.path().join("file");
+        expect![[r#"
+            error: cannot read `F/file`
+              because: No such file or directory (os error 2)
+        "#]]
+        .assert_eq(&told(&file));
+        fs::write(&file, "news.example\n").unwrap();
+        expect![[r#"
+            error: cannot use `F/file`
+              because: this is no category database; make one with `weir categories build`
+        "#]]
+        .assert_eq(&told(&file));
+    }
+}
