@@ -61,6 +61,18 @@ pub enum Mode {
     Explicit,
 }
 
+impl Mode {
+    /// Returns the word of files and logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tproxy => "tproxy",
+            Self::Redirect => "redirect",
+            Self::Explicit => "explicit",
+        }
+    }
+}
+
 /// Which ports are filtered; no port is in both lists.
 #[derive(Clone, Debug)]
 pub struct Ports {

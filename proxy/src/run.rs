@@ -15,7 +15,7 @@ use tracing::{info, warn};
 
 use crate::accept::Door;
 use crate::access_log::{AccessLogger, Sink};
-use crate::config::{AccessLog, Config};
+use crate::config::{AccessLog, Config, Mode};
 use crate::icap::IcapClient;
 use crate::listen::{self, Bound};
 use crate::metrics::Metrics;
@@ -84,6 +84,7 @@ pub async fn start(config: Config, content: Content) -> Result<Running, StartErr
     let admin_address = admin.as_ref().map(|(_, address)| *address);
     let background = Drain::default();
     let forbidden = addresses.iter().copied().chain(admin_address).collect();
+    let modes: Vec<Mode> = config.listen.iter().map(|listen| listen.mode).collect();
     let doors = doors(&config, bound);
     let shared = share(config, content, forbidden, &background)?;
     let drain = Drain::default();
@@ -109,8 +110,11 @@ pub async fn start(config: Config, content: Content) -> Result<Running, StartErr
     if let Some((admin, _)) = admin {
         admin.serve(running.pages(), &running.background);
     }
-    for address in &running.addresses {
-        info!(%address, "listening");
+    for (mode, address) in modes.into_iter().zip(&running.addresses) {
+        info!(listener = mode.as_str(), %address, "listening");
+    }
+    if let Some(address) = admin_address {
+        info!(listener = "proxy_admin", %address, "listening");
     }
     Ok(running)
 }

@@ -266,11 +266,8 @@ impl Log {
 
 impl ListenEntry {
     fn resolve(&self, remarks: &mut Remarks) -> Option<Listen> {
-        let modes = [
-            ("tproxy", Mode::Tproxy),
-            ("redirect", Mode::Redirect),
-            ("explicit", Mode::Explicit),
-        ];
+        let modes = [Mode::Tproxy, Mode::Redirect, Mode::Explicit];
+        let modes = modes.map(|mode| (mode.as_str(), mode));
         let mode = self.mode.word(&modes, remarks);
         let address = self.address.address(remarks);
         let clients = match (mode?, &self.clients) {
