@@ -14,6 +14,7 @@ use prometheus_client::registry::Registry;
 
 use crate::config::Mode;
 use crate::dial::DialError;
+use crate::icap::metrics::IcapMetrics;
 
 /// The first bucket of the decision times: a microsecond, which is what a cache hit takes.
 const DECISION_BUCKET_FIRST: f64 = 1e-6;
@@ -41,6 +42,8 @@ pub(crate) struct Metrics {
     pub(crate) access_log_dropped: Counter,
     /// Configurations put in force after the first.
     pub(crate) reloads: Counter,
+    /// What the ICAP client counts.
+    pub(crate) icap: IcapMetrics,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -99,6 +102,7 @@ impl Default for Metrics {
             bytes: Family::default(),
             access_log_dropped: Counter::default(),
             reloads: Counter::default(),
+            icap: IcapMetrics::default(),
         };
         metrics.register();
         metrics
@@ -167,6 +171,7 @@ impl Metrics {
     }
 
     fn register(&mut self) {
+        self.icap.register(&mut self.registry);
         let registry = &mut self.registry;
         registry.register("decisions", "Decisions made", self.decisions.clone());
         registry.register(
@@ -274,7 +279,7 @@ fn count(family: &Family<ReasonLabel, Counter>, reason: &'static str) {
 mod tests {
     use std::collections::BTreeSet;
 
-    use filter::Undecidable;
+    use filter::{AskError, Undecidable};
 
     use super::*;
 
@@ -306,6 +311,8 @@ mod tests {
         metrics.bad_request("two_lengths");
         metrics.origin_failed(&DialError::TimedOut(Duration::ZERO));
         metrics.passed(0, 0);
+        metrics.icap.asked(&Err(AskError::Timeout), Duration::ZERO);
+        metrics.icap.options("answer");
         metrics
     }
 

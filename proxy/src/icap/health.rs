@@ -1,0 +1,149 @@
+//! The breaker of one endpoint: whether questions are sent to it.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio::sync::{Notify, watch};
+
+/// Failures in a row after which an endpoint is asked no more until a probe succeeds.
+pub(super) const FAILURES_MAX: u32 = 5;
+
+/// Whether questions are sent to an endpoint.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum State {
+    /// The first probe is out: questions wait for it.
+    Starting,
+    /// Questions are sent.
+    Up,
+    /// Questions are refused at once.
+    Down,
+}
+
+/// The state of one endpoint and what changes it.
+#[derive(Debug)]
+pub(super) struct Health {
+    state: watch::Sender<State>,
+    failures: AtomicU32,
+    tripped: Notify,
+}
+
+/// Whether a report changed the state.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Change {
+    /// It did not.
+    None,
+    /// The endpoint is up now.
+    CameUp,
+    /// The endpoint is down now.
+    WentDown,
+    /// The endpoint is down and never was up.
+    StartedDown,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            state: watch::Sender::new(State::Starting),
+            failures: AtomicU32::new(0),
+            tripped: Notify::new(),
+        }
+    }
+}
+
+impl Health {
+    /// Returns the state once the first probe is back.
+    pub(super) async fn known(&self) -> State {
+        let state = *self.state.borrow();
+        if state != State::Starting {
+            return state;
+        }
+        let mut state = self.state.subscribe();
+        let known = state.wait_for(|state| *state != State::Starting).await;
+        // The sender lives as long as `self`.
+        known.map_or(State::Down, |state| *state)
+    }
+
+    /// Completes when a question's failure took the endpoint down.
+    pub(super) async fn tripped(&self) {
+        self.tripped.notified().await;
+    }
+
+    /// Notes a question that was answered.
+    pub(super) fn succeeded(&self) {
+        self.failures.store(0, Ordering::Relaxed);
+    }
+
+    /// Notes a question, or a probe of an endpoint that is up, that failed.
+    pub(super) fn failed(&self) -> Change {
+        let failures = self
+            .failures
+            .fetch_add(1, Ordering::Relaxed)
+            .saturating_add(1);
+        if failures < FAILURES_MAX || !self.change(State::Up, State::Down) {
+            return Change::None;
+        }
+        self.tripped.notify_one();
+        Change::WentDown
+    }
+
+    /// Notes a probe that was answered.
+    pub(super) fn probe_succeeded(&self) -> Change {
+        self.failures.store(0, Ordering::Relaxed);
+        let before = self.state.send_replace(State::Up);
+        if before == State::Up {
+            Change::None
+        } else {
+            Change::CameUp
+        }
+    }
+
+    /// Notes a probe that failed. An endpoint that never answered is down with the first.
+    pub(super) fn probe_failed(&self) -> Change {
+        if self.change(State::Starting, State::Down) {
+            return Change::StartedDown;
+        }
+        self.failed()
+    }
+
+    fn change(&self, from: State, to: State) -> bool {
+        self.state.send_if_modified(|state| {
+            let is_due = *state == from;
+            if is_due {
+                *state = to;
+            }
+            is_due
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn failures_in_a_row_take_it_down_once() {
+        let health = Health::default();
+        assert_eq!(health.probe_succeeded(), Change::CameUp);
+        for _ in 1..FAILURES_MAX {
+            assert_eq!(health.failed(), Change::None);
+        }
+        health.succeeded();
+        for _ in 1..FAILURES_MAX {
+            assert_eq!(health.failed(), Change::None);
+        }
+        assert_eq!(health.known().await, State::Up);
+        assert_eq!(health.failed(), Change::WentDown);
+        assert_eq!(health.failed(), Change::None);
+        assert_eq!(health.known().await, State::Down);
+        health.tripped().await;
+        assert_eq!(health.probe_failed(), Change::None);
+        assert_eq!(health.probe_succeeded(), Change::CameUp);
+        assert_eq!(health.known().await, State::Up);
+    }
+
+    #[tokio::test]
+    async fn the_first_probe_decides() {
+        let health = Health::default();
+        assert_eq!(health.probe_failed(), Change::StartedDown);
+        assert_eq!(health.known().await, State::Down);
+    }
+}
