@@ -1,11 +1,134 @@
 //! HTTP/1.1 on a client connection: read, judge, enforce, forward.
+//!
+//! hyper speaks HTTP on both sides. In front of it a [`gate`](self::gate) reads every head first
+//! and lets one at a time through, so that what is judged is what hyper forwards. Everything of
+//! one client connection, its origins included, happens in one task.
 
+mod answer;
+mod body;
+mod connect;
+mod context;
+mod ending;
+mod fields;
+mod forward;
+mod framing;
+mod gate;
+mod origin;
+mod page;
+mod record;
+mod signals;
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{HttpService, service_fn};
+use tokio::time::{Instant, sleep};
 
 use crate::connection::{ClientStream, Connection};
 use crate::worker::Worker;
+use body::AnswerBody;
+use context::{Context, Role};
+use ending::Ending;
+use gate::{Foreign, Gate};
+use origin::Origins;
+use signals::Signals;
+
+/// How long a request may be in progress while no byte moves in any direction.
+pub(crate) const STALL_MAX: Duration = Duration::from_secs(300);
+
+/// Bytes that hyper holds of a message beside a head of the greatest length.
+const HYPER_BUFFER_LEN: usize = 16 * 1024;
 
 /// Serves the requests of one client connection until it ends.
-pub(crate) async fn serve(_worker: Rc<Worker>, _connection: Connection, _client: ClientStream) {
-    todo!()
+pub(crate) async fn serve(worker: Rc<Worker>, connection: Connection, client: ClientStream) {
+    let limits = worker.shared.live.load().config.http_head;
+    let foreign = match Role::of(&connection) {
+        Role::Intermediary => Foreign::IsJudged,
+        Role::Proxy => Foreign::IsBad,
+    };
+    let context = Rc::new(Context {
+        worker,
+        connection,
+        signals: Rc::new(Signals::default()),
+        socket: Rc::new(client.socket),
+        origins: Origins::default(),
+    });
+    let gate = Gate::new(
+        Rc::clone(&context.socket),
+        client.read_ahead,
+        limits,
+        foreign,
+        Rc::clone(&context.signals),
+    );
+    let answering = Rc::clone(&context);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let answer = answer::answer(Rc::clone(&answering), request);
+        Box::pin(async move { Ok(answer.await) }) as Answering
+    });
+    let mut http = http1::Builder::new()
+        .half_close(true)
+        .preserve_header_case(true)
+        .header_read_timeout(None)
+        .max_buf_size(limits.bytes_max + HYPER_BUFFER_LEN)
+        .serve_connection(gate, service);
+    let ending = converse(&context, &mut http).await;
+    let rest = http.into_parts().io.into_rest();
+    // Boxed: a tunnel inside comes back here, and a waiting connection need not hold its room.
+    Box::pin(ending::end(context, ending, rest)).await;
 }
+
+type Answering = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, Infallible>>>>;
+
+/// Drives hyper and the origins until the conversation ends.
+async fn converse<S>(context: &Context, http: &mut http1::Connection<Gate, S>) -> Ending
+where
+    S: HttpService<Incoming, ResBody = AnswerBody, Error = Infallible> + Unpin,
+    S::Future: Unpin,
+{
+    let signals = &context.signals;
+    let mut drain = pin!(context.worker.drain.requested());
+    let mut draining = false;
+    let mut stall = pin!(sleep(STALL_MAX));
+    let mut moved = signals.moved();
+    poll_fn(|cx| {
+        if !draining && drain.as_mut().poll(cx).is_ready() {
+            draining = true;
+            Pin::new(&mut *http).graceful_shutdown();
+        }
+        context.origins.poll(cx);
+        let done = http.poll_without_shutdown(cx);
+        context.origins.poll(cx);
+        if let Poll::Ready(Err(error)) = done {
+            tracing::debug!(client = %context.connection.client, %error, "conversation broke off");
+            return Poll::Ready(Ending::Abort);
+        }
+        // What hyper wants to send is the end of an earlier answer, or of the last one.
+        if !signals.unsent.get() {
+            if let Some(ending) = signals.take_ending(done.is_ready()) {
+                return Poll::Ready(ending);
+            }
+            if done.is_ready() {
+                return Poll::Ready(Ending::Close);
+            }
+        }
+        while stall.as_mut().poll(cx).is_ready() {
+            if moved == signals.moved() {
+                return Poll::Ready(Ending::Abort);
+            }
+            moved = signals.moved();
+            stall.as_mut().reset(Instant::now() + STALL_MAX);
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests;

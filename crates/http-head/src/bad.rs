@@ -55,6 +55,9 @@ pub enum BadHead {
     /// A Transfer-Encoding other than `chunked`, or in HTTP/1.0.
     #[error("the Transfer-Encoding is not `chunked`")]
     TransferEncoding,
+    /// CONNECT with a body, which it cannot have (RFC 9110 section 9.3.6).
+    #[error("CONNECT has no body")]
+    ConnectBody,
     /// A second parser reads the head in another way.
     #[error("the head has two readings")]
     TwoReadings,
@@ -82,6 +85,7 @@ impl BadHead {
             | Self::TwoFramings
             | Self::ContentLength
             | Self::TransferEncoding
+            | Self::ConnectBody
             | Self::TwoReadings => 400,
         }
     }
@@ -107,6 +111,7 @@ impl BadHead {
             Self::TwoFramings => "two_framings",
             Self::ContentLength => "content_length",
             Self::TransferEncoding => "transfer_encoding",
+            Self::ConnectBody => "connect_body",
             Self::TwoReadings => "two_readings",
         }
     }

@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 use crate::fields::{self, FIELDS_MAX, Field};
-use crate::{BadHead, Head, TARGET_LEN_MAX, Version, target};
+use crate::{BadHead, Framing, Head, TARGET_LEN_MAX, Target, Upgrade, Version, target};
 
 /// Empty lines that may stand before a request line (RFC 9112 section 2.2).
 pub const LEADING_LINES_MAX: usize = 4;
@@ -79,6 +79,9 @@ fn read(bytes: &[u8]) -> Result<Head, Unread> {
     let method = text.get(line.method.clone()).unwrap_or_default();
     let (target, path_and_query) = target::read(method, text, line.target)?;
     let meaning = fields::read_meaning(text, &fields, line.version)?;
+    if matches!(target, Target::Authority(_)) && meaning.framing != Framing::None {
+        return Err(Unread::Bad(BadHead::ConnectBody));
+    }
     refuse_a_second_reading(text, &fields)?;
     let may_upgrade = method == b"GET";
     Ok(Head {
@@ -97,7 +100,7 @@ fn read(bytes: &[u8]) -> Result<Head, Unread> {
         upgrade: if may_upgrade {
             meaning.upgrade
         } else {
-            crate::Upgrade::None
+            Upgrade::None
         },
     })
 }

@@ -1,7 +1,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Framing, Target, Upgrade};
 
 const LIMITS: Limits = Limits {
     head_len_max: 64 * 1024,
@@ -123,6 +122,10 @@ fn heads_with_two_readings_or_none() {
     check("GET / FOO/1|Host: a||", "version");
     check("GET / HTTP/2.0|Host: a||", "version_unsupported");
     check("GET / HTTP/1.2|Host: a||", "version_unsupported");
+    check(
+        "CONNECT a:1 HTTP/1.1|Host: a|Content-Length: 1||",
+        "connect_body",
+    );
     check("GET x HTTP/1.1|Host: a||", "target");
     check("GET * HTTP/1.1|Host: a||", "target");
     check("GET /#x HTTP/1.1|Host: a||", "target");

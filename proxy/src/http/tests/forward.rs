@@ -1,0 +1,259 @@
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::world::{Way, World, read_to_end, read_until, wire};
+
+const HELLO: &str = "HTTP/1.1 200 OK|Content-Length: 5|X-Case: a||hello";
+
+#[tokio::test]
+async fn a_request_that_passes() {
+    let world = World::new("forbidden", "block").await;
+    let request = "GET /a%2e?b HTTP/1.1|X-Mine: 1|hOST: Good.Test|Connection: X-Hop|X-Hop: 2|\
+        Upgrade: h2c|TE: trailers||";
+    assert_eq!(world.talk(Way::Intercepted, request).await, HELLO);
+    let log = &world.log(1).await[0];
+    assert_eq!(log["kind"], "decision");
+    assert_eq!(log["action"], "pass");
+    assert_eq!(log["status"], 200);
+    assert_eq!(log["bytes_out"], 5);
+    let host = format!("Good.Test:{}", world.origin.address.port());
+    assert_eq!(
+        world.origin.seen(),
+        ["1: GET /a%2e?b HTTP/1.1|X-Mine: 1|hOST: good.test||"],
+        "{host}"
+    );
+}
+
+#[tokio::test]
+async fn explicit_requests_say_via_and_go_to_their_own_authority() {
+    let world = World::new("forbidden", "block").await;
+    let request = "GET http://u@good.test/a HTTP/1.1|Host: bad.test|Proxy-Connection: close||";
+    let answer = world.talk(Way::Explicit, request).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK|"), "{answer}");
+    let seen = world.origin.seen();
+    let [seen] = seen.as_slice() else {
+        panic!("{seen:?}");
+    };
+    assert!(
+        seen.starts_with("1: GET /a HTTP/1.1|Host: good.test|via: 1.1 weir-"),
+        "{seen}"
+    );
+    let via = seen
+        .rsplit("via: ")
+        .next()
+        .unwrap()
+        .trim_end_matches('|')
+        .to_owned();
+    let again = format!("GET http://good.test/ HTTP/1.1|Host: good.test|Via: {via}||");
+    let answer = world.talk(Way::Explicit, &again).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 508 Loop Detected|"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn an_absolute_target_is_judged_and_goes_to_the_original_destination() {
+    let world = World::new("forbidden", "block").await;
+    let request = "GET http://good.test?x HTTP/1.1|Host: bad.test||";
+    assert_eq!(world.talk(Way::Intercepted, request).await, HELLO);
+    assert_eq!(
+        world.origin.seen(),
+        ["1: GET /?x HTTP/1.1|Host: good.test||"]
+    );
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order_over_one_origin_connection() {
+    let world = World::new("forbidden", "block").await;
+    let request = "GET /1 HTTP/1.1|Host: good.test||POST /echo HTTP/1.1|Host: good.test|\
+        Content-Length: 3||abcGET /chunked HTTP/1.1|Host: good.test||";
+    let answer = world.talk(Way::Intercepted, request).await;
+    let chunked = "HTTP/1.1 200 OK|X-Case: a|Transfer-Encoding: chunked||3|abc|2|de|0||";
+    assert_eq!(
+        answer,
+        format!("{HELLO}HTTP/1.1 200 OK|Content-Length: 3||abc{chunked}")
+    );
+    let seen = world.origin.seen();
+    assert!(seen.iter().all(|seen| seen.starts_with("1: ")), "{seen:?}");
+    assert_eq!(world.log(3).await.len(), 3);
+}
+
+#[tokio::test]
+async fn chunked_bodies_pass_in_both_directions() {
+    let world = World::new("forbidden", "block").await;
+    let request = "POST /echo HTTP/1.1|Host: good.test|Transfer-Encoding: chunked||\
+        3;x=y|abc|1|d|0|X-Trailer: 1||GET /1 HTTP/1.1|Host: good.test||";
+    let answer = world.talk(Way::Intercepted, request).await;
+    assert!(
+        answer.contains("|Content-Length: 19||3|abc|1|d|0||HTTP/1.1 200 OK|"),
+        "{answer}"
+    );
+    assert!(answer.ends_with(HELLO), "{answer}");
+    let request = "GET /chunked HTTP/1.0|Host: good.test||";
+    let answer = world.talk(Way::Intercepted, request).await;
+    assert_eq!(answer, "HTTP/1.0 200 OK|X-Case: a||abcde");
+}
+
+#[tokio::test]
+async fn a_body_with_a_get_is_forwarded() {
+    let world = World::new("forbidden", "block").await;
+    let request = "GET /echo HTTP/1.1|Host: good.test|Transfer-Encoding: chunked||1|x|0||";
+    let answer = world.talk(Way::Intercepted, request).await;
+    assert!(answer.ends_with("||1|x|0||"), "{answer}");
+}
+
+#[tokio::test]
+async fn head_has_a_length_and_no_body() {
+    let world = World::new("forbidden", "block").await;
+    let request = "HEAD /head HTTP/1.1|Host: good.test||GET /1 HTTP/1.1|Host: good.test||";
+    let answer = world.talk(Way::Intercepted, request).await;
+    assert_eq!(
+        answer,
+        format!("HTTP/1.1 200 OK|Content-Length: 77||{HELLO}")
+    );
+}
+
+#[tokio::test]
+async fn http_1_0_without_host_asks_the_address() {
+    let world = World::new("forbidden", "block").await;
+    let answer = world.talk(Way::Intercepted, "GET / HTTP/1.0||").await;
+    assert!(answer.starts_with("HTTP/1.0 403 Forbidden|"), "{answer}");
+    let log = &world.log(1).await[0];
+    assert_eq!(log["uri"], format!("http://{}/", world.origin.address));
+}
+
+#[tokio::test]
+async fn expect_is_the_origins_to_answer() {
+    let world = World::new("forbidden", "block").await;
+    let head = "POST /continue HTTP/1.1|Host: good.test|Content-Length: 3|Expect: 100-continue||";
+    world
+        .connect(Way::Intercepted, async |mut client: TcpStream| {
+            client.write_all(&wire(head)).await.unwrap();
+            read_until(&mut client, "HTTP/1.1 100 Continue||").await;
+            client.write_all(b"abc").await.unwrap();
+            read_until(&mut client, "|Content-Length: 3||abc").await;
+            // An origin that refuses at once.
+            let head = head.replace("/continue", "/final");
+            client.write_all(&wire(&head)).await.unwrap();
+            let (answer, _) = read_to_end(&mut client).await;
+            assert_eq!(
+                answer,
+                "HTTP/1.1 401 Unauthorized|Content-Length: 2|connection: close||no"
+            );
+        })
+        .await;
+    world
+        .connect(Way::Intercepted, async |mut client: TcpStream| {
+            // An origin that waits for the body, and a client that loses its patience.
+            let head = head.replace("/continue", "/echo");
+            client.write_all(&wire(&head)).await.unwrap();
+            let mut byte = [0];
+            let pause = std::time::Duration::from_millis(50);
+            let early = tokio::time::timeout(pause, client.read(&mut byte)).await;
+            assert!(early.is_err(), "100 was not the origin's");
+            client.write_all(b"abc").await.unwrap();
+            read_until(&mut client, "|Content-Length: 3||abc").await;
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_kept_origin_connection_that_is_closed_is_replaced() {
+    let world = World::new("forbidden", "block").await;
+    let request = "GET /silent-later HTTP/1.1|Host: good.test||".repeat(3);
+    let answer = world.talk(Way::Intercepted, &request).await;
+    assert_eq!(answer, HELLO.repeat(3));
+    assert_eq!(world.origin.seen().len(), 3);
+    assert!(world.origin.seen()[2].starts_with("3: "));
+}
+
+#[tokio::test]
+async fn origins_that_fail() {
+    let world = World::new("forbidden", "block").await;
+    let answer = world
+        .talk(Way::Intercepted, "GET /eof HTTP/1.1|Host: good.test||")
+        .await;
+    assert_eq!(
+        answer,
+        "HTTP/1.1 200 OK|transfer-encoding: chunked||D|until the end|0||"
+    );
+    for path in ["/nonsense", "/gzip"] {
+        let request = format!("GET {path} HTTP/1.1|Host: good.test||");
+        let answer = world.talk(Way::Intercepted, &request).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 502 Bad Gateway|"),
+            "{path}: {answer}"
+        );
+    }
+    world
+        .connect(Way::Intercepted, async |mut client: TcpStream| {
+            let request = "GET /broken HTTP/1.1|Host: good.test||";
+            client.write_all(&wire(request)).await.unwrap();
+            let (answer, end) = read_to_end(&mut client).await;
+            assert!(
+                end.is_err(),
+                "an answer that broke off looks whole: {answer}"
+            );
+        })
+        .await;
+    let answer = world
+        .talk(
+            Way::Explicit,
+            "GET http://nowhere.good.test/ HTTP/1.1|Host: x||",
+        )
+        .await;
+    assert!(answer.starts_with("HTTP/1.1 502 Bad Gateway|"), "{answer}");
+}
+
+#[tokio::test]
+async fn websocket_is_forwarded() {
+    let world = World::new("forbidden", "block").await;
+    let request = "GET /socket HTTP/1.1|Host: good.test|Upgrade: websocket|Connection: Upgrade|\
+        Sec-WebSocket-Key: k||";
+    world
+        .connect(Way::Intercepted, async |mut client: TcpStream| {
+            client
+                .write_all(&wire(&format!("{request}early")))
+                .await
+                .unwrap();
+            let answer = read_until(&mut client, "firstearly").await;
+            assert!(
+                answer.starts_with("HTTP/1.1 101 Switching Protocols|"),
+                "{answer}"
+            );
+            assert!(
+                answer.to_lowercase().contains("|upgrade: websocket|"),
+                "{answer}"
+            );
+            client.write_all(b"GET / HTTP/1.1").await.unwrap();
+            read_until(&mut client, "GET / HTTP/1.1").await;
+        })
+        .await;
+    // An origin that does not want to: HTTP goes on.
+    let request = request.replace("/socket", "/1") + "GET /2 HTTP/1.1|Host: good.test||";
+    let answer = world.talk(Way::Intercepted, &request).await;
+    assert_eq!(answer, HELLO.repeat(2));
+    let log = world.log(3).await;
+    assert_eq!(log[0]["status"], 101);
+    assert_eq!(log[0]["bytes_in"], 19);
+}
+
+#[tokio::test]
+async fn bytes_come_one_at_a_time() {
+    let world = World::new("forbidden", "block").await;
+    let request = "POST /echo HTTP/1.1|Host: good.test|Transfer-Encoding: chunked||3|abc|0||\
+        GET /1 HTTP/1.1|Host: good.test||";
+    world
+        .connect(Way::Intercepted, async |mut client: TcpStream| {
+            client.set_nodelay(true).unwrap();
+            for byte in wire(request) {
+                client.write_all(&[byte]).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            read_until(&mut client, HELLO).await;
+        })
+        .await;
+    let seen = world.origin.seen();
+    assert!(seen.iter().all(|seen| seen.starts_with("1: ")), "{seen:?}");
+}
