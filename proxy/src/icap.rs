@@ -41,7 +41,7 @@ const QUEUE_LEN_MAX: usize = 1_024;
 const ASKING_MAX: usize = 1_024;
 
 /// How much later than the deadline an asker stops waiting, so that the reason can reach it.
-const DELIVERY_WAIT: Duration = Duration::from_millis(3);
+const DELIVERY_WAIT: Duration = Duration::from_millis(5);
 
 /// How often the end is looked for once a drain was requested.
 const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(20);

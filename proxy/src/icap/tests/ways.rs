@@ -28,20 +28,6 @@ async fn an_address_is_known_from_the_start() {
 }
 
 #[tokio::test]
-async fn a_name_that_means_nothing_is_no_connection() {
-    let service = IcapService {
-        uri: "icap://nobody.invalid/x".to_owned(),
-        endpoint: Way::Tcp {
-            host: "nobody.invalid".to_owned(),
-            port: 1344,
-        },
-    };
-    let client = Client::start(&config(&[service]));
-    // The name server may take its time; the question may not.
-    assert!(client.ask("http://a.example/x").await.is_err());
-}
-
-#[tokio::test]
 async fn a_unix_socket_is_asked() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("icap.sock");
