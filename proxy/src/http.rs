@@ -13,6 +13,7 @@ mod fields;
 mod forward;
 mod framing;
 mod gate;
+mod interim;
 mod origin;
 mod page;
 mod record;

@@ -115,7 +115,8 @@ pub(super) struct Upload {
     body: RefCell<Option<Incoming>>,
     /// Until it completes the body is not asked for: asking makes hyper send 100.
     wait: RefCell<Option<Pin<Box<dyn Future<Output = ()>>>>>,
-    received: Cell<usize>,
+    received: Cell<u64>,
+    broke_off: Cell<bool>,
 }
 
 impl Upload {
@@ -125,6 +126,7 @@ impl Upload {
             body: RefCell::new(Some(body).filter(|body| !body.is_end_stream())),
             wait: RefCell::new(wait),
             received: Cell::new(0),
+            broke_off: Cell::new(false),
         }
     }
 
@@ -136,8 +138,13 @@ impl Upload {
     }
 
     /// Returns the bytes that the client sent.
-    pub(super) fn received(&self) -> usize {
+    pub(super) fn received(&self) -> u64 {
         self.received.get()
+    }
+
+    /// Returns whether the client stopped within the body.
+    pub(super) fn broke_off(&self) -> bool {
+        self.broke_off.get()
     }
 
     /// Gives a body up that was not asked for yet. Returns whether there was one.
@@ -162,9 +169,14 @@ impl Upload {
             return Poll::Ready(None);
         };
         let frame = ready!(Pin::new(incoming).poll_frame(cx));
-        if let Some(Ok(frame)) = &frame {
-            let len = frame.data_ref().map_or(0, Bytes::len);
-            self.received.set(self.received.get().saturating_add(len));
+        match &frame {
+            Some(Ok(frame)) => {
+                let len = frame.data_ref().map_or(0, Bytes::len);
+                let len = u64::try_from(len).unwrap_or(u64::MAX);
+                self.received.set(self.received.get().saturating_add(len));
+            }
+            Some(Err(_)) => self.broke_off.set(true),
+            None => {}
         }
         Poll::Ready(frame)
     }

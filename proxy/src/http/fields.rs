@@ -121,7 +121,8 @@ pub(super) fn went_through_us(fields: &HeaderMap) -> bool {
     })
 }
 
-fn remove_hop_by_hop(fields: &mut HeaderMap) {
+/// Removes the fields of one connection.
+pub(super) fn remove_hop_by_hop(fields: &mut HeaderMap) {
     let named: Vec<HeaderName> = fields
         .get_all(CONNECTION)
         .iter()

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::header::{CONNECTION, EXPECT};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
-use http_head::{Head, Target, Upgrade};
+use http_head::{Head, Target, Upgrade, Version};
 use hyper::body::Incoming;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -63,12 +63,16 @@ pub(super) async fn forward(
     };
     let expectation = Arc::new(Notify::new());
     let (outgoing, upload) = outgoing(context, &passed, request, &expectation);
+    passed.record.upload(Rc::clone(&upload));
     let answer = exchange(context, &passed, &origin, outgoing).await;
-    passed.record.received(upload.received());
+    context.signals.interim.sent().await;
     let mut answer = match answer {
         Ok(answer) => answer,
         Err(_) if context.signals.body_refused.get() => {
-            return refuse_body(passed.record);
+            return refuse_body(passed.record, BadRequest::Body);
+        }
+        Err(_) if upload.broke_off() => {
+            return refuse_body(passed.record, BadRequest::Truncated);
         }
         Err(why) => return give_up(context, passed.record, &why),
     };
@@ -133,14 +137,19 @@ fn outgoing(
     });
     let upload = Rc::new(Upload::new(body, wait));
     let mut outgoing = Request::from_parts(parts, upload.stream());
-    if waits {
-        let go = Arc::clone(expectation);
-        hyper::ext::on_informational(&mut outgoing, move |answer| {
-            if answer.status() == StatusCode::CONTINUE {
-                go.notify_one();
-            }
-        });
-    }
+    let go = Arc::clone(expectation);
+    let interim = Arc::clone(&context.signals.interim);
+    let version = head.version();
+    hyper::ext::on_informational(&mut outgoing, move |answer| {
+        if answer.status() == StatusCode::CONTINUE {
+            go.notify_one();
+        }
+        match version {
+            Version::Http11 => interim.push(answer.status(), answer.headers()),
+            // HTTP/1.0 knows of none.
+            Version::Http10 => {}
+        }
+    });
     (outgoing, upload)
 }
 
@@ -285,9 +294,9 @@ async fn until_stalled<T>(signals: &Signals, answer: impl Future<Output = T>) ->
     }
 }
 
-fn refuse_body(mut record: Record) -> Response<AnswerBody> {
-    record.bad(BadRequest::Body);
-    let mut page = page::failed(StatusCode::BAD_REQUEST, &BadRequest::Body.reason());
+fn refuse_body(mut record: Record, bad: BadRequest) -> Response<AnswerBody> {
+    record.bad(bad);
+    let mut page = page::failed(StatusCode::BAD_REQUEST, &bad.reason());
     let close = HeaderValue::from_static("close");
     page.headers_mut().insert(CONNECTION, close);
     recorded(page, record)

@@ -251,11 +251,20 @@ impl Gate {
         }
     }
 
+    fn poll_interim(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let sent = self.signals.interim.poll_send(cx, &self.socket);
+        self.signals.unsent.set(sent.is_pending());
+        sent
+    }
+
     fn poll_send(
         &self,
         cx: &mut Context<'_>,
         send: impl Fn(&TcpStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
+        if self.signals.interim.is_started() {
+            ready!(self.poll_interim(cx))?;
+        }
         loop {
             if self.socket.poll_write_ready(cx)?.is_pending() {
                 self.signals.unsent.set(true);
@@ -349,9 +358,8 @@ impl Write for Gate {
     }
 
     /// hyper flushes when it has written all that it had.
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.signals.unsent.set(false);
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_interim(cx)
     }
 
     /// The socket is shut down by whoever ends the connection, not by hyper.

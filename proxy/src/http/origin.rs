@@ -102,6 +102,9 @@ impl Origins {
         let (sender, connection) = http1::Builder::new()
             .preserve_header_case(true)
             .max_buf_size(ANSWER_HEAD_LEN_MAX)
+            // RFC 9112 sections 5.1 and 5.2: a proxy mends both in an answer.
+            .allow_spaces_after_header_name_in_responses(true)
+            .allow_obsolete_multiline_headers_in_responses(true)
             .handshake(io)
             .await
             .map_err(|error| DialError::Io(io::Error::other(error)))?;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use filter::Protocol;
 use http::StatusCode;
 
+use super::body::Upload;
 use super::context::Context;
 use super::signals::BadRequest;
 use crate::access_log::Exchange;
@@ -21,6 +22,8 @@ pub(super) struct Record {
     protocol: Protocol,
     verdict: Verdict,
     exchange: Exchange,
+    /// The request's body, which may go on after the answer.
+    upload: Option<Rc<Upload>>,
 }
 
 #[derive(Debug)]
@@ -40,6 +43,7 @@ impl Record {
             protocol: Protocol::Http,
             verdict: Verdict::Open,
             exchange: Exchange::new(),
+            upload: None,
         }
     }
 
@@ -74,7 +78,12 @@ impl Record {
         self.exchange.failure.get_or_insert(word);
     }
 
-    /// Counts bytes of the request's body.
+    /// Counts the bytes of a request's body that is forwarded.
+    pub(super) fn upload(&mut self, upload: Rc<Upload>) {
+        self.upload = Some(upload);
+    }
+
+    /// Counts bytes of a request's body that is not forwarded.
     pub(super) fn received(&mut self, len: usize) {
         self.exchange.bytes_in += u64::try_from(len).unwrap_or(u64::MAX);
     }
@@ -96,6 +105,9 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
+        if let Some(upload) = &self.upload {
+            self.exchange.bytes_in += upload.received();
+        }
         match &self.verdict {
             Verdict::Open => {}
             Verdict::Judged(judged) => {

@@ -2,12 +2,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::task::Waker;
 
 use filter::Undecidable;
 use http_head::{BadHead, Head};
 
 use super::ending::Ending;
+use super::interim::Interim;
 
 /// The state that the parts of one client connection share.
 #[derive(Debug, Default)]
@@ -15,6 +17,8 @@ pub(super) struct Signals {
     arrived: RefCell<VecDeque<Arrived>>,
     ending: RefCell<Option<Ending>>,
     hold: RefCell<Hold>,
+    /// Informational answers on their way to the client.
+    pub(super) interim: Arc<Interim>,
     /// Bytes that hyper wants to send wait for the client to read.
     pub(super) unsent: Cell<bool>,
     /// Something was sent on the connection.

@@ -257,3 +257,113 @@ async fn bytes_come_one_at_a_time() {
     let seen = world.origin.seen();
     assert!(seen.iter().all(|seen| seen.starts_with("1: ")), "{seen:?}");
 }
+
+#[tokio::test]
+async fn informational_answers_are_forwarded_in_their_place() {
+    let world = World::new("forbidden", "block").await;
+    let hints = "GET /hints HTTP/1.1|Host: good.test||";
+    let request = format!("GET /1 HTTP/1.1|Host: good.test||{hints}{hints}");
+    let answer = world.talk(Way::Intercepted, &request).await;
+    let early = "HTTP/1.1 103 Early Hints|link: </a>||";
+    assert_eq!(answer, format!("{HELLO}{early}{HELLO}{early}{HELLO}"));
+    let old = "GET /hints HTTP/1.0|Host: good.test||";
+    let answer = world.talk(Way::Intercepted, old).await;
+    assert!(answer.starts_with("HTTP/1.0 200 OK|"), "{answer}");
+}
+
+#[tokio::test]
+async fn answers_are_mended_where_a_proxy_must() {
+    let world = World::new("forbidden", "block").await;
+    let request = "GET /mended HTTP/1.1|Host: good.test||";
+    let answer = world.talk(Way::Intercepted, request).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK|Content-Length: 2|X-Folded: a"),
+        "{answer}"
+    );
+    assert!(answer.ends_with("b||ok"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_origin_that_never_answers_is_given_up() {
+    let world = World::new("forbidden", "block").await;
+    world
+        .connect(Way::Intercepted, async |mut client: TcpStream| {
+            let request = "GET /never HTTP/1.1|Host: good.test||";
+            client.write_all(&wire(request)).await.unwrap();
+            while world.origin.seen().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            // From here on only timers are left, so the clock jumps from one to the next.
+            tokio::time::pause();
+            let answer = read_until(&mut client, "</html>\n").await;
+            assert!(
+                answer.starts_with("HTTP/1.1 504 Gateway Timeout|"),
+                "{answer}"
+            );
+            tokio::time::resume();
+        })
+        .await;
+    assert_eq!(world.log(1).await[0]["failure"], "answer_late");
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_without_a_word() {
+    let world = World::new("forbidden", "block").await;
+    world
+        .connect(Way::Intercepted, async |mut client: TcpStream| {
+            client
+                .write_all(&wire("GET /1 HTTP/1.1|Host: good.test||"))
+                .await
+                .unwrap();
+            read_until(&mut client, HELLO).await;
+            tokio::time::pause();
+            let (answer, end) = read_to_end(&mut client).await;
+            assert_eq!(answer, "");
+            end.unwrap();
+            tokio::time::resume();
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn an_address_where_the_proxy_does_not_go_is_refused() {
+    let world = World::new("forbidden", "pass").await;
+    world.forbid_origin();
+    let request = "GET / HTTP/1.1|Host: good.test||";
+    let answer = world.talk(Way::Intercepted, request).await;
+    assert!(answer.starts_with("HTTP/1.1 403 Forbidden|"), "{answer}");
+    assert_eq!(world.log(1).await[0]["failure"], "forbidden");
+}
+
+/// The origin must read what was judged, whatever the client's spelling was.
+#[tokio::test]
+async fn what_is_judged_is_what_is_forwarded() {
+    for (authority, path) in [
+        ("good.test", "/"),
+        ("GOOD.TEST.", "/a/../b"),
+        ("%67ood.test", "/%2e%2e/x?y=%zz"),
+        ("good.test:80", "//x//y;z?a;b"),
+        ("good.test:", "/\\x"),
+        ("a.good.test", "/x%00y"),
+        ("\u{67}ood.test:1", "/%252e%252e/%25"),
+    ] {
+        for request in [
+            format!("GET {path} HTTP/1.1|Host: {authority}||"),
+            format!("GET http://u:p@{authority}{path} HTTP/1.1|Host: bad.test||"),
+        ] {
+            let world = World::new("forbidden", "block").await;
+            let answer = world.talk(Way::Intercepted, &request).await;
+            assert_eq!(answer, HELLO, "{request}");
+            let judged = &world.log(1).await[0]["uri"];
+            let seen = world.origin.seen_as_sent();
+            let forwarded = wire(seen[0].split_once(": ").unwrap().1);
+            let limits = http_head::Limits { head_len_max: 4096 };
+            let http_head::Verdict::Head(head) = http_head::judge(&forwarded, &limits) else {
+                panic!("{seen:?}");
+            };
+            let readings = head.readings(None).unwrap();
+            assert_eq!(judged, readings.normal().as_str(), "{request}");
+            assert_eq!(head.path_and_query(), path.as_bytes());
+        }
+    }
+}

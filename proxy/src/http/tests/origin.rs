@@ -34,9 +34,14 @@ impl TestOrigin {
     }
 
     /// Returns the requests so far, each as `connection number: head|body`.
+    pub(super) fn seen_as_sent(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    /// Returns the requests so far, without the port of this origin.
     pub(super) fn seen(&self) -> Vec<String> {
         let port = format!(":{}", self.address.port());
-        let seen = self.seen.lock().unwrap();
+        let seen = self.seen_as_sent();
         seen.iter().map(|text| text.replace(&port, "")).collect()
     }
 }
@@ -57,60 +62,34 @@ impl Peer {
                 return;
             }
             served += 1;
-            if path == "/continue" {
-                self.send("HTTP/1.1 100 Continue||").await;
-            }
-            if path == "/final" {
-                self.keep(&head, "");
-                self.send("HTTP/1.1 401 Unauthorized|Content-Length: 2||no")
-                    .await;
-                continue;
+            match path.as_str() {
+                "/continue" => self.send("HTTP/1.1 100 Continue||").await,
+                "/hints" => {
+                    let hints = "HTTP/1.1 103 Early Hints|Link: </a>|Connection: x|X: 1||";
+                    self.send(hints).await;
+                }
+                "/final" => {
+                    self.keep(&head, "");
+                    let answer = "HTTP/1.1 401 Unauthorized|Content-Length: 2||no";
+                    self.send(answer).await;
+                    continue;
+                }
+                _ => {}
             }
             let body = self.read_body(&head).await;
             self.keep(&head, &body);
             match path.as_str() {
-                "/chunked" => {
-                    let answer =
-                        "HTTP/1.1 200 OK|Transfer-Encoding: chunked|X-Case: a||3|abc|2|de|0||";
-                    self.send(answer).await;
-                }
-                "/echo" | "/continue" => {
-                    let len = body.len();
-                    self.send(&format!("HTTP/1.1 200 OK|Content-Length: {len}||{body}"))
-                        .await;
-                }
-                "/length" => {
-                    let len = format!("HTTP/1.1 200 OK|Content-Length: 2||{:02}", body.len() % 100);
-                    self.send(&len).await;
-                }
-                "/eof" => {
-                    self.send("HTTP/1.0 200 OK||until the end").await;
-                    return;
-                }
-                "/broken" => {
-                    self.send("HTTP/1.1 200 OK|Content-Length: 100||part").await;
-                    return;
-                }
-                "/nonsense" => {
-                    self.send("SSH-2.0-x||").await;
-                    return;
-                }
-                "/head" => self.send("HTTP/1.1 200 OK|Content-Length: 77||").await,
+                "/never" => std::future::pending().await,
                 "/socket" => {
                     let answer = "HTTP/1.1 101 Switching Protocols|Upgrade: websocket|\
                         Connection: Upgrade|Sec-WebSocket-Accept: x||first";
                     self.send(answer).await;
                     return self.echo().await;
                 }
-                "/gzip" => {
-                    self.send("HTTP/1.1 200 OK|Transfer-Encoding: gzip, chunked||0||")
-                        .await;
-                }
-                _ => {
-                    let answer = "HTTP/1.1 200 OK|Content-Length: 5|X-Case: a|Keep-Alive: 5|\
-                        Connection: x-hop|X-Hop: 1||hello";
-                    self.send(answer).await;
-                }
+                path => self.send(&answer(path, &body)).await,
+            }
+            if ["/eof", "/broken", "/nonsense"].contains(&path.as_str()) {
+                return;
             }
         }
     }
@@ -182,4 +161,25 @@ impl Peer {
 
 fn take(buffer: &mut BytesMut, len: usize) -> String {
     String::from_utf8_lossy(&buffer.split_to(len)).into_owned()
+}
+
+fn answer(path: &str, body: &str) -> String {
+    match path {
+        "/chunked" => {
+            "HTTP/1.1 200 OK|Transfer-Encoding: chunked|X-Case: a||3|abc|2|de|0||".to_owned()
+        }
+        "/echo" | "/continue" => {
+            let len = body.len();
+            format!("HTTP/1.1 200 OK|Content-Length: {len}||{body}")
+        }
+        "/mended" => "HTTP/1.1 200 OK|Content-Length : 2|X-Folded: a|  b||ok".to_owned(),
+        "/eof" => "HTTP/1.0 200 OK||until the end".to_owned(),
+        "/broken" => "HTTP/1.1 200 OK|Content-Length: 100||part".to_owned(),
+        "/nonsense" => "SSH-2.0-x||".to_owned(),
+        "/head" => "HTTP/1.1 200 OK|Content-Length: 77||".to_owned(),
+        "/gzip" => "HTTP/1.1 200 OK|Transfer-Encoding: gzip, chunked||0||".to_owned(),
+        _ => "HTTP/1.1 200 OK|Content-Length: 5|X-Case: a|Keep-Alive: 5|\
+            Connection: x-hop|X-Hop: 1||hello"
+            .to_owned(),
+    }
 }

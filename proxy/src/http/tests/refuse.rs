@@ -106,6 +106,17 @@ async fn a_malformed_chunk_ends_the_request() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_cut_short_is_refused() {
+    let world = World::new("discard", "pass").await;
+    let request = "POST /echo HTTP/1.1|Host: good.test|Content-Length: 5||abc";
+    let answer = world.talk(Way::Intercepted, request).await;
+    assert!(answer.starts_with("HTTP/1.1 400 Bad Request|"), "{answer}");
+    let log = &world.log(1).await[0];
+    assert_eq!(log["failure"], "truncated");
+    assert_eq!(log["bytes_in"], 3);
+}
+
+#[tokio::test]
 async fn an_explicit_proxy_is_no_web_site() {
     let world = World::new("discard", "pass").await;
     let rows = [

@@ -25,8 +25,9 @@ use crate::metrics::Metrics;
 use crate::state::{Content, Live, Shared};
 use crate::worker::Worker;
 
-/// Longest wait for anything in a test.
-pub(super) const WAIT_MAX: Duration = Duration::from_secs(20);
+/// Longest wait for anything in a test; longer than all that is tested, since some tests let the
+/// clock jump.
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(1000);
 
 const POLICY: &str = r#"
 lists:
@@ -136,6 +137,12 @@ impl World {
         timeout(WAIT_MAX, Box::pin(both))
             .await
             .expect("the test is stuck")
+    }
+
+    /// Makes the origin's address one where the proxy does not go.
+    pub(super) fn forbid_origin(&self) {
+        let shared = &self.worker.shared;
+        shared.forbidden.store(Arc::new(vec![self.origin.address]));
     }
 
     /// Sends bytes, ends the sending side, and returns all that comes back, without dates.
