@@ -42,6 +42,9 @@ pub(super) async fn connect(
         Scheme::Https => Protocol::Tls,
     };
     let readings = Readings::of_request(scheme, authority, b"/", None);
+    if let Ok(readings) = &readings {
+        record.request(head.method(), readings.normal().as_str().to_owned());
+    }
     let target = match &readings {
         Ok(readings) => Target::Uri(readings),
         Err(_) => Target::Undecidable(Undecidable::InvalidHost),
@@ -55,7 +58,6 @@ pub(super) async fn connect(
     match (enforcement, readings) {
         (Enforcement::Forward, Ok(readings)) => {
             let authority = readings.normal().clone();
-            record.request(head.method(), authority.as_str().to_owned());
             record.status(http::StatusCode::OK);
             let tunnel = Tunnel { authority };
             let ending = Ending::Tunnel {
