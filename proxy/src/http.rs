@@ -1,6 +1,6 @@
 //! HTTP/1.1 on a client connection: read, judge, enforce, forward.
 //!
-//! hyper speaks HTTP on both sides. In front of it a [`gate`](self::gate) reads every head first
+//! hyper speaks HTTP on both sides. In front of it a [`gate`] reads every head first
 //! and lets one at a time through, so that what is judged is what hyper forwards. Everything of
 //! one client connection, its origins included, happens in one task.
 

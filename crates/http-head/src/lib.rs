@@ -1,7 +1,7 @@
 //! One reading of an HTTP/1 request head (RFC 9112): what is judged, how its body is framed, and
 //! whether two recipients could differ about either. A head that lets them differ is refused.
 //!
-//! [`judge`] looks at the first bytes of a message and has its verdict as early as it can; the
+//! [`judge()`] looks at the first bytes of a message and has its verdict as early as it can; the
 //! verdict is the same under every way to cut the same bytes. A line ends in CRLF and nothing
 //! else: RFC 9112 section 2.2 lets a recipient take a bare LF, which is a second reading.
 
