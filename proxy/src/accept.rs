@@ -108,3 +108,33 @@ fn may_use(worker: &Worker, door: Door, client: IpAddr) -> bool {
         .get(door.index)
         .is_some_and(|listen| listen.clients.iter().any(|range| range.contains(&client)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::task::LocalSet;
+
+    use super::*;
+    use crate::fixture::{config, content, worker};
+
+    #[tokio::test]
+    async fn a_panic_ends_its_own_connection_only() {
+        let worker = worker(config(), content("discard", "block"));
+        let (open, later) = (Open::new(&worker), Open::new(&worker));
+        assert_eq!(worker.connections.get(), 2);
+        let tasks = async {
+            worker.drain.spawn_local(async move {
+                let _open = open;
+                panic!("a fault of ours, on purpose");
+            });
+            worker.drain.spawn_local(async move {
+                tokio::task::yield_now().await;
+                assert_eq!(later.0.connections.get(), 1, "the other one is gone");
+            });
+            worker.drain.drain(Duration::from_secs(5)).await
+        };
+        assert_eq!(LocalSet::new().run_until(tasks).await, Ok(()));
+        assert_eq!(worker.connections.get(), 0);
+    }
+}

@@ -140,7 +140,7 @@ impl Metrics {
 
     /// Counts an accepted connection.
     pub(crate) fn accepted(&self, mode: Mode) {
-        let listener = mode_word(mode);
+        let listener = mode.as_str();
         self.connections
             .get_or_create(&ListenerLabel { listener })
             .inc();
@@ -259,15 +259,6 @@ fn protocol_word(protocol: Option<Protocol>) -> &'static str {
         Some(Protocol::Http) => "http",
         Some(Protocol::Tls) => "tls",
         None => "raw",
-    }
-}
-
-/// Returns the word for a kind of listener in logs and metrics.
-pub(crate) fn mode_word(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Tproxy => "tproxy",
-        Mode::Redirect => "redirect",
-        Mode::Explicit => "explicit",
     }
 }
 

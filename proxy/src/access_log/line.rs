@@ -12,7 +12,7 @@ use super::Exchange;
 use crate::config::Mode;
 use crate::connection::Connection;
 use crate::judge::Judged;
-use crate::metrics::{action_word, mode_word};
+use crate::metrics::action_word;
 
 /// Bytes of a client's text in a line, before escaping; what is longer ends in an ellipsis.
 pub(super) const TEXT_LEN_MAX: usize = 4096;
@@ -83,7 +83,7 @@ impl<'a> Line<'a> {
         Self {
             time: format!("{:.6}", Timestamp::now()),
             kind,
-            listener: mode_word(mode),
+            listener: mode.as_str(),
             client,
             destination: None,
             tunnel: None,
