@@ -6,4 +6,19 @@
     reason = "a panic is how a test fails"
 )]
 
+use tests::gateway::Gateway;
+
 mod architecture;
+mod categorizer;
+mod explicit;
+mod peers;
+mod transparent;
+mod tunnel;
+
+/// Waits for `count` access log lines that contain all of `parts`, and returns them.
+#[track_caller]
+fn wait_for_decisions(gateway: &Gateway, parts: &[&str], count: usize) -> Vec<serde_json::Value> {
+    tests::wait_for("access log lines", || {
+        Some(gateway.program.decisions(parts)).filter(|lines| lines.len() >= count)
+    })
+}

@@ -21,6 +21,7 @@ pub mod gateway;
 pub mod icap_peer;
 pub mod lab;
 pub mod origin;
+pub mod peers;
 pub mod program;
 pub mod tls;
 
@@ -42,4 +43,35 @@ pub fn wait_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
         assert!(start.elapsed() < WAIT_MAX, "waited {WAIT_MAX:?} for {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Says, once for each test, that a tier cannot run here, and why. With `WEIR_REQUIRE_ALL` set
+/// that is a failure.
+///
+/// # Panics
+///
+/// Fails the test if something is missing and everything is required.
+#[track_caller]
+pub fn tier_missing(tier: &str, reason: Option<String>) -> bool {
+    let Some(reason) = reason else {
+        return false;
+    };
+    assert!(
+        std::env::var_os("WEIR_REQUIRE_ALL").is_none(),
+        "tier {tier} cannot run: {reason}"
+    );
+    eprintln!("skipped: tier {tier} cannot run: {reason}");
+    true
+}
+
+/// Returns why a program that a test needs is not here, if it is not.
+#[must_use]
+pub fn program_missing(programs: &[&str]) -> Option<String> {
+    let missing = programs.iter().find(|program| {
+        let found = std::process::Command::new("sh")
+            .args(["-c", &format!("command -v {program}")])
+            .output();
+        !found.is_ok_and(|output| output.status.success())
+    })?;
+    Some(format!("`{missing}` is not installed"))
 }

@@ -188,6 +188,12 @@ impl Program {
     #[track_caller]
     pub fn stop(&mut self) -> i32 {
         self.signal("TERM");
+        self.stop_status()
+    }
+
+    /// Waits for the program to end by itself and returns its exit status.
+    #[track_caller]
+    pub fn stop_status(&mut self) -> i32 {
         wait_for("the program to end", || {
             self.child.try_wait().expect("a child can be waited for")
         })

@@ -1,0 +1,265 @@
+//! Real programs on the other side: c-icap behind the proxy, Squid in front of the ICAP server,
+//! curl and Chromium as clients.
+
+use std::process::Command;
+
+use tests::gateway::{Gateway, Setup};
+use tests::origin::Origin;
+use tests::peers;
+use tests::program::Program;
+use tests::tls::TlsOrigin;
+
+const POLICY: &str = r#"
+lists:
+  banned: [blocked.test]
+  moved: [moved.test]
+  open: [notice.test]
+policies:
+  family: {block: [adult]}
+profiles:
+  child:
+    policy: family
+    ICAP
+    pass_list: [open]
+    block_list: [banned]
+    redirect_list: [{to: "http://notice.test/?uri=%U", lists: [moved]}]
+    default_action: pass
+    unknown_action: pass
+    error_action: block
+    undecidable_action: block
+    block_response: forbidden
+  strict:
+    ICAP
+    default_action: block
+    unknown_action: block
+    error_action: block
+    undecidable_action: block
+    block_response: forbidden
+default_profile: child
+"#;
+
+fn policy(icap: &str) -> String {
+    POLICY.replace("ICAP", icap)
+}
+
+#[test]
+fn c_icap_categorizes_behind_the_proxy() {
+    if tests::tier_missing("real peers", tests::program_missing(&["c-icap"])) {
+        return;
+    }
+    let c_icap = peers::c_icap("adult.test:\n");
+    let origin = Origin::start("web");
+    let gateway = Setup::new(&policy("icap: true"))
+        .host("adult.test", origin.address)
+        .host("news.test", origin.address)
+        .proxy_line(&format!(
+            "icap: {{services: [\"icap://{}/url_check\"], deadline_ms: 5000, prefix_unit: ignore}}",
+            c_icap.address
+        ))
+        .start();
+    let mut client = gateway.client();
+    assert_eq!(client.get("http://adult.test/a").status, 403);
+    assert_eq!(client.get("http://www.adult.test/a").status, 403);
+    assert_eq!(client.get("http://news.test/a").status, 200);
+    let line = crate::wait_for_decisions(&gateway, &["http://adult.test/a"], 1).remove(0);
+    assert_eq!(
+        (line["source"].as_str(), line["rule"].as_str()),
+        (Some("icap"), Some("adult"))
+    );
+}
+
+fn icap_server() -> Program {
+    let config = "policy: policy.yaml\nicap_server:\n  listen: [\"127.0.0.1:0\"]\n  categories: categories\n";
+    let policy = policy("icap: true");
+    let config = format!(
+        "{config}proxy:\n  listen: [{{mode: explicit, address: \"127.0.0.1:0\"}}]\n  icap: {{services: [\"icap://127.0.0.1:1344/categorize\"]}}\n"
+    );
+    Program::start(
+        &["icap-server", "--config", "weir.yaml"],
+        &[
+            ("weir.yaml", &config),
+            ("policy.yaml", &policy),
+            ("categories/adult/domains", "adult.test\n"),
+            ("categories/news/domains", "news.test\n"),
+        ],
+    )
+}
+
+#[test]
+fn squid_in_front_of_the_filter() {
+    if tests::tier_missing("real peers", tests::program_missing(&["squid", "curl"])) {
+        return;
+    }
+    let mut server = icap_server();
+    let address = server.address("icap", 0);
+    let origin = Origin::start("web");
+    let port = origin.address.port();
+    let names = ["news.test", "adult.test", "blocked.test", "moved.test"];
+    let hosts = names.map(|name| (name, "127.0.0.1"));
+    let squid = peers::squid(&format!("icap://{address}/filter"), &hosts, "");
+    let curl = |arguments: &[&str]| {
+        let output = Command::new("curl")
+            .args([
+                "--silent",
+                "--max-time",
+                "10",
+                "--proxy",
+                &format!("http://{}", squid.address),
+            ])
+            .args(["--write-out", "%{http_code} %{redirect_url}"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let url = |name: &str, path: &str| format!("http://{name}:{port}{path}");
+    assert_eq!(curl(&[&url("news.test", "/a")]), "origin web: GET /a\n200 ");
+    assert!(curl(&[&url("adult.test", "/")]).ends_with("403 "));
+    assert!(curl(&[&url("blocked.test", "/")]).contains("</html>"));
+    assert_eq!(
+        curl(&[&url("moved.test", "/x")]),
+        format!("302 http://notice.test/?uri=http%3A%2F%2Fmoved.test%3A{port}%2Fx")
+    );
+    let post = curl(&["--data", "a=b", &url("news.test", "/echo")]);
+    assert_eq!(post, "a=b200 ");
+    let chunked = curl(&[
+        "--header",
+        "Transfer-Encoding: chunked",
+        "--data",
+        &"z".repeat(200_000),
+        &url("news.test", "/echo"),
+    ]);
+    assert_eq!(chunked, format!("{}200 ", "z".repeat(200_000)));
+    assert!(curl(&["--data", &"z".repeat(200_000), &url("adult.test", "/echo")]).ends_with("403 "));
+}
+
+#[test]
+fn squid_with_a_profile_of_the_service_uri() {
+    if tests::tier_missing("real peers", tests::program_missing(&["squid", "curl"])) {
+        return;
+    }
+    let mut server = icap_server();
+    let address = server.address("icap", 0);
+    let origin = Origin::start("web");
+    let squid = peers::squid(
+        &format!("icap://{address}/filter?profile=strict"),
+        &[("news.test", "127.0.0.1")],
+        "",
+    );
+    let output = Command::new("curl")
+        .args([
+            "--silent",
+            "--max-time",
+            "10",
+            "--proxy",
+            &format!("http://{}", squid.address),
+        ])
+        .args(["--write-out", "%{http_code}", "--output", "/dev/null"])
+        .arg(format!("http://news.test:{}/", origin.address.port()))
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "403",
+        "{}",
+        squid.output()
+    );
+    drop(origin);
+}
+
+struct Browsing {
+    gateway: Gateway,
+    web: Origin,
+    tls: TlsOrigin,
+}
+
+fn browsing() -> Browsing {
+    let (web, tls) = (
+        Origin::start("web"),
+        TlsOrigin::start(&["secure.test", "blocked.test"], "secure"),
+    );
+    let gateway = Setup::new(&policy("icap: false"))
+        .host("news.test", web.address)
+        .host("notice.test", web.address)
+        .host("moved.test", web.address)
+        .host("blocked.test", web.address)
+        .host("secure.test", tls.address)
+        .start();
+    Browsing { gateway, web, tls }
+}
+
+#[test]
+fn curl_over_http_and_https() {
+    if tests::tier_missing("real peers", tests::program_missing(&["curl"])) {
+        return;
+    }
+    let set = browsing();
+    let curl = |arguments: &[&str]| {
+        let output = Command::new("curl")
+            .args(["--silent", "--insecure", "--max-time", "10"])
+            .args(["--proxy", &format!("http://{}", set.gateway.address)])
+            .args(["--write-out", "%{http_code}"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert_eq!(curl(&["http://news.test/a"]), "origin web: GET /a\n200");
+    assert_eq!(
+        curl(&["https://secure.test/a"]),
+        "origin secure: GET /a\n200"
+    );
+    assert!(curl(&["http://blocked.test/"]).ends_with("403"));
+    assert_eq!(curl(&["https://blocked.test/"]), "000");
+    assert!(curl(&["--location", "http://moved.test/"]).starts_with("origin web: GET /?uri="));
+    assert_eq!(set.tls.requests().len(), 1);
+}
+
+#[test]
+fn chromium_over_http_and_https() {
+    if tests::tier_missing("real peers", tests::program_missing(&["chromium"])) {
+        return;
+    }
+    let set = browsing();
+    let profile = tempfile::tempdir().unwrap();
+    let load = |url: &str| {
+        let output = Command::new("timeout")
+            .args([
+                "90",
+                "chromium",
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+            ])
+            .args([
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+            ])
+            .args([
+                "--disable-sync",
+                "--disable-dev-shm-usage",
+                "--ignore-certificate-errors",
+            ])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .arg(format!("--proxy-server=http://{}", set.gateway.address))
+            .args(["--dump-dom", url])
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(load("http://news.test/page").contains("origin web: GET /page"));
+    assert!(load("https://secure.test/page").contains("origin secure: GET /page"));
+    let page = load("http://blocked.test/");
+    assert!(
+        page.contains("blocked.test") && page.contains("</html>"),
+        "{page}"
+    );
+    let redirected = load("http://moved.test/");
+    assert!(
+        redirected.contains("origin web: GET /?uri=http%3A%2F%2Fmoved.test%2F"),
+        "{redirected}"
+    );
+    assert!(!set.web.requests().is_empty());
+}

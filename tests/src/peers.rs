@@ -1,0 +1,144 @@
+//! Real programs of others, each with a configuration of its own below a temporary directory.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::program::write_files;
+use crate::wait_for;
+
+/// A running program of others.
+#[derive(Debug)]
+pub struct Peer {
+    child: Child,
+    /// Where its files are.
+    pub dir: TempDir,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Peer {
+    /// Starts a program that will listen on `address`; its output goes to `output` in `dir`.
+    #[track_caller]
+    fn start(dir: TempDir, address: SocketAddr, mut command: Command) -> Self {
+        let output = std::fs::File::create(dir.path().join("output")).expect("a file");
+        let child = command
+            .current_dir(dir.path())
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().expect("a second handle"))
+            .stderr(output)
+            .spawn()
+            .expect("the program starts");
+        let mut peer = Self {
+            child,
+            dir,
+            address,
+        };
+        wait_for("a peer to listen", || {
+            let ended = peer.child.try_wait().expect("a child can be waited for");
+            assert!(ended.is_none(), "the peer ended:\n{}", peer.output());
+            TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok()
+        });
+        peer
+    }
+
+    /// Returns what the program printed so far.
+    pub fn output(&self) -> String {
+        let read = |name: &str| std::fs::read(self.dir.path().join(name)).unwrap_or_default();
+        let all = [read("output"), read("cache.log"), read("server.log")].concat();
+        String::from_utf8_lossy(&all).into_owned()
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- what the peer printed\n{}", self.output());
+        }
+    }
+}
+
+/// Returns an address on loopback that was free a moment ago, for programs that cannot be given
+/// port 0.
+pub fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("a bound address")
+}
+
+/// Starts Squid as an explicit proxy that asks `service` (an ICAP URI) about every request, and
+/// finds `hosts` (address and name) without DNS. `lines` are added to its configuration.
+#[track_caller]
+pub fn squid(service: &str, hosts: &[(&str, &str)], lines: &str) -> Peer {
+    let dir = tempfile::tempdir().expect("a directory");
+    let address = free_address();
+    let path = dir.path().display();
+    let hosts: String = hosts
+        .iter()
+        .map(|(name, address)| format!("{address} {name}\n"))
+        .collect();
+    let config = format!(
+        "http_port {address}\npid_filename none\nvisible_hostname squid.test\n\
+         cache_effective_user root\ncache_effective_group root\n\
+         cache deny all\ncache_mem 8 MB\ncache_log {path}/cache.log\naccess_log none\n\
+         coredump_dir {path}\nhosts_file {path}/hosts\nshutdown_lifetime 1 seconds\n\
+         dns_timeout 1 seconds\nhttp_access allow all\nicap_enable on\n\
+         icap_persistent_connections on\nadaptation_send_client_ip on\n\
+         adaptation_send_username on\n\
+         icap_service weir reqmod_precache {service} bypass=off\n\
+         adaptation_access weir allow all\n{lines}\n"
+    );
+    write_files(dir.path(), &[("squid.conf", &config), ("hosts", &hosts)]);
+    let mut command = Command::new("squid");
+    command
+        .args(["-N", "-f"])
+        .arg(dir.path().join("squid.conf"));
+    Peer::start(dir, address, command)
+}
+
+/// Starts c-icap with `srv_url_check` as service `url_check`: the names of `adult` get the
+/// category of that name in X-Attribute, others get none.
+#[track_caller]
+pub fn c_icap(adult: &str) -> Peer {
+    let dir = tempfile::tempdir().expect("a directory");
+    let address = free_address();
+    let path = dir.path().display();
+    let modules = modules_dir();
+    let config = format!(
+        "PidFile {path}/c-icap.pid\nCommandsSocket {path}/c-icap.ctl\nTimeout 20\n\
+         MaxKeepAliveRequests -1\nKeepAliveTimeout 60\nStartServers 1\nMaxServers 1\n\
+         MinSpareThreads 1\nMaxSpareThreads 10\nThreadsPerChild 10\nMaxRequestsPerChild 0\n\
+         Port {address}\nUser root\nGroup root\nServerAdmin test@localhost\n\
+         ServerName loop.test\nTmpDir {path}\nDebugLevel 0\nModulesDir {modules}\n\
+         ServicesDir {modules}\nTemplateDir /usr/share/c_icap/templates/\n\
+         TemplateDefaultLanguage en\nLoadMagicFile /etc/c-icap/c-icap.magic\n\
+         RemoteProxyUsers off\nServerLog {path}/server.log\nAccessLog {path}/access.log\n\
+         Service url_check_module srv_url_check.so\n\
+         url_check.LookupTableDB adult domain hash:{path}/adult.txt \"Adult\"\n\
+         url_check.Profile default match adult\nurl_check.Profile default pass ALL\n"
+    );
+    write_files(
+        dir.path(),
+        &[("c-icap.conf", &config), ("adult.txt", adult)],
+    );
+    let mut command = Command::new("c-icap");
+    command
+        .args(["-N", "-f"])
+        .arg(dir.path().join("c-icap.conf"));
+    Peer::start(dir, address, command)
+}
+
+fn modules_dir() -> &'static str {
+    [
+        "/usr/lib/x86_64-linux-gnu/c_icap",
+        "/usr/lib/aarch64-linux-gnu/c_icap",
+        "/usr/lib/c_icap",
+    ]
+    .into_iter()
+    .find(|dir| Path::new(dir).is_dir())
+    .expect("c-icap has its modules somewhere")
+}
