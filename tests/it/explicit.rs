@@ -141,7 +141,7 @@ fn bodies_stream_both_ways() {
     let mut client = gateway.client();
     client.send("POST http://allowed.test/echo HTTP/1.1\r\nHost: allowed.test\r\nTransfer-Encoding: chunked\r\n\r\n");
     client.send("5;name=value\r\nhello\r\n");
-    client.send("6\r\n there!\r\n0\r\n\r\n");
+    client.send("7\r\n there!\r\n0\r\n\r\n");
     assert_eq!(client.response().text(), "hello there!");
     let chunked = client.get("http://allowed.test/chunked/1000");
     assert_eq!(chunked.body.len(), 10_000);

@@ -1,6 +1,7 @@
 //! Real programs of others, each with a configuration of its own below a temporary directory.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -21,11 +22,17 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Starts a program that will listen on `address`; its output goes to `output` in `dir`.
+    /// Starts a program in `dir` that will listen on `address`; its output goes to a file there.
+    ///
+    /// The names of its shared memory are one for the whole machine: a mount of its own keeps
+    /// programs that run side by side apart, and leaves nothing behind.
     #[track_caller]
-    fn start(dir: TempDir, address: SocketAddr, mut command: Command) -> Self {
+    fn start(dir: TempDir, address: SocketAddr, program: &[&str]) -> Self {
         let output = std::fs::File::create(dir.path().join("output")).expect("a file");
-        let child = command
+        let mount = "mount -t tmpfs tmpfs /dev/shm && exec \"$@\"";
+        let child = Command::new("unshare")
+            .args(["--mount", "sh", "-c", mount, "sh"])
+            .args(program)
             .current_dir(dir.path())
             .stdin(Stdio::null())
             .stdout(output.try_clone().expect("a second handle"))
@@ -83,7 +90,7 @@ pub fn squid(service: &str, hosts: &[(&str, &str)], lines: &str) -> Peer {
         .collect();
     let config = format!(
         "http_port {address}\npid_filename none\nvisible_hostname squid.test\n\
-         cache_effective_user root\ncache_effective_group root\n\
+         cache_effective_user proxy\n\
          cache deny all\ncache_mem 8 MB\ncache_log {path}/cache.log\naccess_log none\n\
          coredump_dir {path}\nhosts_file {path}/hosts\nshutdown_lifetime 1 seconds\n\
          dns_timeout 1 seconds\nhttp_access allow all\nicap_enable on\n\
@@ -93,11 +100,10 @@ pub fn squid(service: &str, hosts: &[(&str, &str)], lines: &str) -> Peer {
          adaptation_access weir allow all\n{lines}\n"
     );
     write_files(dir.path(), &[("squid.conf", &config), ("hosts", &hosts)]);
-    let mut command = Command::new("squid");
-    command
-        .args(["-N", "-f"])
-        .arg(dir.path().join("squid.conf"));
-    Peer::start(dir, address, command)
+    // Started by root, Squid goes on as its own user and writes its log here.
+    let open = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(dir.path(), open).expect("a directory of our own");
+    Peer::start(dir, address, &["squid", "-N", "-f", "squid.conf"])
 }
 
 /// Starts c-icap with `srv_url_check` as service `url_check`: the names of `adult` get the
@@ -125,11 +131,7 @@ pub fn c_icap(adult: &str) -> Peer {
         dir.path(),
         &[("c-icap.conf", &config), ("adult.txt", adult)],
     );
-    let mut command = Command::new("c-icap");
-    command
-        .args(["-N", "-f"])
-        .arg(dir.path().join("c-icap.conf"));
-    Peer::start(dir, address, command)
+    Peer::start(dir, address, &["c-icap", "-N", "-f", "c-icap.conf"])
 }
 
 fn modules_dir() -> &'static str {

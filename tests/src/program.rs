@@ -153,7 +153,7 @@ impl Program {
     pub fn decisions(&self, parts: &[&str]) -> Vec<serde_json::Value> {
         self.lines()
             .iter()
-            .filter(|line| line.contains("\"action\"") && parts.iter().all(|p| line.contains(p)))
+            .filter(|line| line.contains("\"kind\"") && parts.iter().all(|p| line.contains(p)))
             .filter_map(|line| serde_json::from_str(line).ok())
             .collect()
     }
