@@ -9,7 +9,9 @@
 use tests::gateway::Gateway;
 
 mod architecture;
+mod bad_input;
 mod categorizer;
+mod docs;
 mod explicit;
 mod peers;
 mod transparent;
