@@ -16,6 +16,7 @@ mod explicit;
 mod peers;
 mod transparent;
 mod tunnel;
+mod up;
 
 /// Waits for `count` access log lines that contain all of `parts`, and returns them.
 #[track_caller]
