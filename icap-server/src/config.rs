@@ -1,4 +1,4 @@
-//! The ICAP server's configuration, checked and ready to use. [`file`] holds it as written.
+//! The ICAP server's configuration, checked and ready to use. [`mod@file`] holds it as written.
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;

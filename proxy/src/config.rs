@@ -1,4 +1,4 @@
-//! The proxy's configuration, checked and ready to use. [`file`] holds it as written.
+//! The proxy's configuration, checked and ready to use. [`mod@file`] holds it as written.
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;

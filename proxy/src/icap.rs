@@ -1,6 +1,6 @@
 //! The ICAP client: one for the process, asked by every worker through a bounded queue.
 //!
-//! Each service has an [`Endpoint`](endpoint::Endpoint) with its connections, breaker and ISTag,
+//! Each service has an [`endpoint::Endpoint`] with its connections, breaker and ISTag,
 //! and a keeper that asks it for its OPTIONS. A question goes to the services in order until one
 //! answers; one deadline covers all of it.
 

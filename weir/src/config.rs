@@ -1,4 +1,4 @@
-//! The configuration of the whole program, checked and ready to use. [`file`] holds it as written.
+//! The configuration of the whole program, checked and ready to use. [`mod@file`] holds it as written.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -106,8 +106,9 @@ fn lint(options: &Options) -> Result<(), String> {
     );
     run(doc.env("RUSTDOCFLAGS", "--deny warnings"))?;
     licences::check()?;
-    if tiers::runs("cargo machete --version") {
-        return cargo(&["machete"], &[]);
+    if tiers::runs("command -v cargo-machete") {
+        // Not as `cargo machete`: below `cargo run` it takes its own name for a folder.
+        return run(&mut Command::new("cargo-machete"));
     }
     let missing = "cargo-machete is not installed, so unused dependencies are not looked for; \
                    install it with `cargo install cargo-machete --locked`";

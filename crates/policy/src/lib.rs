@@ -1,6 +1,6 @@
 //! The policy language: what a policy file says, and the parts of a decision that it configures.
 //!
-//! `file` holds the file as written, [`compile`] turns it into a [`PolicySet`] in which every
+//! `file` holds the file as written, [`compile()`] turns it into a [`PolicySet`] in which every
 //! name is resolved and every list ready to search. [`TestFile`] holds the tests of a policy.
 //! [`written`] reads every YAML file of the program.
 
