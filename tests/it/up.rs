@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use tests::program::Program;
+use expect_test::expect;
+use tests::program::{Program, run};
 use tests::wait_for;
 
 #[test]
@@ -36,4 +37,44 @@ fn the_three_lines_do_what_they_say() {
         assert!(text.starts_with(answer), "{line}\n{text}");
     }
     assert_eq!(program.stop(), 0);
+}
+
+#[test]
+fn explain_asks_a_real_service() {
+    let free = "127.0.0.1:0";
+    let arguments = ["up", "--listen", free, "--icap", free, "--admin", free];
+    let mut program = Program::start(&arguments, &[]);
+    let service = format!("icap://{}/categorize", program.address("icap", 0));
+    let policies = crate::architecture::root().join("policies");
+    let explain = |service: &str| {
+        let uri = "http://casino.demo.example/";
+        let arguments = ["explain", "--policy", "demo.yaml", "--icap", service, uri];
+        let output = run(&policies, &arguments);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    expect![[r#"
+        requested         http://casino.demo.example/
+        normal form       http://casino.demo.example/
+        profile           demo
+        lists             no entry in pass_list, block_list and redirect_list
+        categories        gambling
+                          gambling: block, by the policy
+        most restrictive  block, from icap
+        decision          block, from icap (gambling)
+        enforcement       403 with the block page
+    "#]]
+    .assert_eq(&explain(&service));
+    assert_eq!(program.stop(), 0);
+    expect![[r#"
+        requested         http://casino.demo.example/
+        normal form       http://casino.demo.example/
+        profile           demo
+        ICAP failed       no answer from `SERVICE`: Connection refused (os error 111)
+        lists             no entry in pass_list, block_list and redirect_list
+        categories        the categorizer failed: connect
+        action            block, from error
+        decision          block, from error
+        enforcement       403 with the block page
+    "#]].assert_eq(&explain(&service).replace(&service, "SERVICE"));
 }

@@ -79,6 +79,13 @@ pub(crate) fn print(remarks: &[Diagnostic]) {
     let _ = std::io::stderr().write_all(lines.as_bytes());
 }
 
+/// Returns an error and its causes as one line.
+pub(crate) fn one_line(error: &(dyn std::error::Error + 'static)) -> String {
+    let text = service::describe(error);
+    let text = text.trim_start_matches("error: ").trim_end();
+    text.replace("\n  because: ", ": ")
+}
+
 fn summary(remarks: &[Diagnostic]) -> String {
     let errors = remarks
         .iter()

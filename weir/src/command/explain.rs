@@ -15,12 +15,13 @@ use uri::NormalUri;
 
 use super::test::answer_of;
 use crate::cli::Explain;
+use crate::failure::one_line;
 use crate::files::Files;
 use crate::requested::Requested;
 use crate::{Failure, ask, load};
 
 /// Width of the first column.
-const LABEL_LEN: usize = 14;
+const LABEL_LEN: usize = 18;
 
 /// Lines of a label and a text.
 struct Page(String);
@@ -60,10 +61,7 @@ pub(crate) fn run(options: &Explain, out: &mut dyn Write) -> Result<u8, Failure>
     let mut page = Page(String::new());
     page.request(options, &requested, profile.as_deref());
     if let Some(fault) = fault {
-        page.line(
-            "ICAP failed",
-            &service::describe(&fault).trim_end().replace('\n', " "),
-        );
+        page.line("ICAP failed", &one_line(&fault));
     }
     page.steps(&explanation, &requested);
     page.conclusion(&explanation.decision, &requested);
@@ -159,7 +157,10 @@ impl Page {
                     &format!("{} in {list}: {}", hit.rule, word(hit.action)),
                 );
             }
-            None => self.line("lists", "no entry"),
+            None => self.line(
+                "lists",
+                "no entry in pass_list, block_list and redirect_list",
+            ),
         }
         match &reading.answer {
             Some(Ok(answer)) => self.line("categories", &named(answer)),
@@ -180,10 +181,12 @@ impl Page {
             let text = format!("{}: {}, by {origin}", step.category, word(step.action));
             self.line("", &text);
         }
-        self.line(
-            "action",
-            &format!("{}, from {}", word(reading.action), reading.source.as_str()),
-        );
+        let label = match reading.categories.is_empty() {
+            true => "action",
+            false => "most restrictive",
+        };
+        let text = format!("{}, from {}", word(reading.action), reading.source.as_str());
+        self.line(label, &text);
     }
 
     fn conclusion(&mut self, decision: &Decision, requested: &Requested) {

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use policy::{Diagnostic, Severity};
+use policy::Diagnostic;
 use service::signals::{self, Hangups};
 use service::{exit, telemetry};
 use tokio::runtime::{self, Runtime};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::config::{self, Config, Loaded};
 use crate::files::Files;
@@ -331,9 +331,6 @@ fn proxy_content(config: Config) -> Option<(proxy::config::Config, proxy::Conten
 
 fn log(remarks: &[Diagnostic]) {
     for remark in remarks {
-        match remark.severity {
-            Severity::Error => error!(%remark, "the files have an error"),
-            Severity::Warning => warn!(%remark, "the files have a weak spot"),
-        }
+        warn!(%remark, "a file needs a look");
     }
 }

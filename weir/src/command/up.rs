@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use service::{Drain, telemetry};
 use tracing::info;
@@ -69,7 +70,8 @@ pub(crate) fn run(options: &Up, out: &mut dyn Write) -> Result<u8, Failure> {
         }
         watch.run(&plan, &servers).await;
         let status = servers.stop().await;
-        drain.request();
+        // Nobody is left whom the origin would owe an answer.
+        let _ = drain.drain(Duration::ZERO).await;
         Ok(status)
     })
 }

@@ -11,6 +11,7 @@ use policy::{Diagnostic, Place, Severity};
 
 use super::error;
 use crate::config::IcapServer;
+use crate::failure::one_line;
 use crate::files::Files;
 
 /// Bytes of one list or built file at most.
@@ -57,14 +58,7 @@ pub fn categories(
         Files::Disk => category_source(&server.categories),
         Files::Bundled(files) => bundled(&server.categories, files),
     };
-    read.map_err(|cause| {
-        let text = service::describe(&cause);
-        let text = text
-            .trim_start_matches("error: ")
-            .trim_end()
-            .replace("\n  because: ", ": ");
-        vec![error(path, Some(server.place), text)]
-    })
+    read.map_err(|cause| vec![error(path, Some(server.place), one_line(&cause))])
 }
 
 /// Reads a folder of lists or a built file, with remarks about lines that are no rules.

@@ -36,111 +36,111 @@ fn every_step_is_shown() {
     check(
         &["--categories", "games,gambling", "http://PLAY.example/a?b"],
         expect![[r#"
-            requested     http://PLAY.example/a?b
-            normal form   http://play.example/a?b
-            profile       child
-            lists         no entry
-            categories    games, gambling
-                          games: block, by default_action
-                          gambling: redirect, by the policy
-            action        redirect, from icap
-            decision      redirect, from icap (gambling)
-            enforcement   302
-            location      http://notice.example/?uri=http%3A%2F%2FPLAY.example%2Fa%3Fb
+            requested         http://PLAY.example/a?b
+            normal form       http://play.example/a?b
+            profile           child
+            lists             no entry in pass_list, block_list and redirect_list
+            categories        games, gambling
+                              games: block, by default_action
+                              gambling: redirect, by the policy
+            most restrictive  redirect, from icap
+            decision          redirect, from icap (gambling)
+            enforcement       302
+            location          http://notice.example/?uri=http%3A%2F%2FPLAY.example%2Fa%3Fb
         "#]],
     );
     check(
         &["http://school.example/"],
         expect![[r#"
-        requested     http://school.example/
-        normal form   http://school.example/
-        profile       child
-        lists         http://school.example/ in pass_list: pass
-        action        pass, from pass_list
-        decision      pass, from pass_list (http://school.example/)
-        enforcement   forwarded
-    "#]],
+            requested         http://school.example/
+            normal form       http://school.example/
+            profile           child
+            lists             http://school.example/ in pass_list: pass
+            action            pass, from pass_list
+            decision          pass, from pass_list (http://school.example/)
+            enforcement       forwarded
+        "#]],
     );
     check(
         &["--profile", "open", "http://other.example/"],
         expect![[r#"
-            requested     http://other.example/
-            normal form   http://other.example/
-            profile       open
-            lists         no entry
-            categories    not asked; the profile has `icap: false`
-            action        pass, from unknown
-            decision      pass, from unknown
-            enforcement   forwarded
+            requested         http://other.example/
+            normal form       http://other.example/
+            profile           open
+            lists             no entry in pass_list, block_list and redirect_list
+            categories        not asked; the profile has `icap: false`
+            action            pass, from unknown
+            decision          pass, from unknown
+            enforcement       forwarded
         "#]],
     );
     check(
         &["--categories", "gambling", "--tls", "play.example"],
         expect![[r#"
-            requested     play.example
-            normal form   https://play.example/
-            profile       child
-            lists         no entry
-            categories    gambling
-                          gambling: redirect, by the policy
-            action        redirect, from icap
-            decision      redirect, from icap (gambling)
-            enforcement   TLS alert access_denied
+            requested         play.example
+            normal form       https://play.example/
+            profile           child
+            lists             no entry in pass_list, block_list and redirect_list
+            categories        gambling
+                              gambling: redirect, by the policy
+            most restrictive  redirect, from icap
+            decision          redirect, from icap (gambling)
+            enforcement       TLS alert access_denied
         "#]],
     );
     check(
         &["--categories", "gambling", "https://play.example/path"],
         expect![[r#"
-            requested     https://play.example/path
-            normal form   https://play.example/
-            profile       child
-            lists         no entry
-            categories    gambling
-                          gambling: redirect, by the policy
-            action        redirect, from icap
-            decision      redirect, from icap (gambling)
-            enforcement   TLS alert access_denied
+            requested         https://play.example/path
+            normal form       https://play.example/
+            profile           child
+            lists             no entry in pass_list, block_list and redirect_list
+            categories        gambling
+                              gambling: redirect, by the policy
+            most restrictive  redirect, from icap
+            decision          redirect, from icap (gambling)
+            enforcement       TLS alert access_denied
         "#]],
     );
     check(
         &["http://a.example/%252e%252e/b"],
         expect![[r#"
-        requested     http://a.example/%252e%252e/b
-        normal form   http://a.example/b
-        also read as  http://a.example/%252e%252e/b
-        profile       child
-        reading       http://a.example/b
-        lists         no entry
-        categories    none
-        action        pass, from unknown
-        reading       http://a.example/%252e%252e/b
-        lists         no entry
-        categories    none
-        action        pass, from unknown
-        decision      pass, from unknown
-        enforcement   forwarded
-    "#]],
+            requested         http://a.example/%252e%252e/b
+            normal form       http://a.example/b
+            also read as      http://a.example/%252e%252e/b
+            profile           child
+            reading           http://a.example/b
+            lists             no entry in pass_list, block_list and redirect_list
+            categories        none
+            action            pass, from unknown
+            reading           http://a.example/%252e%252e/b
+            lists             no entry in pass_list, block_list and redirect_list
+            categories        none
+            action            pass, from unknown
+            decision          pass, from unknown
+            enforcement       forwarded
+        "#]],
     );
     check(
         &["http://192.0.2.1/"],
         expect![[r#"
-        requested     http://192.0.2.1/
-        normal form   http://192.0.2.1/
-        profile       child
-        decision      pass, from bypass
-        enforcement   forwarded
-    "#]],
+            requested         http://192.0.2.1/
+            normal form       http://192.0.2.1/
+            profile           child
+            decision          pass, from bypass
+            enforcement       forwarded
+        "#]],
     );
     check(
         &["http://a b/"],
         expect![[r#"
-        requested     http://a b/
-        normal form   none: `a b` is not a host name or an IP address
-        profile       child
-        undecidable   invalid_host
-        decision      block, from undecidable
-        enforcement   403 with the block page
-    "#]],
+            requested         http://a b/
+            normal form       none: `a b` is not a host name or an IP address
+            profile           child
+            undecidable       invalid_host
+            decision          block, from undecidable
+            enforcement       403 with the block page
+        "#]],
     );
 }
 
