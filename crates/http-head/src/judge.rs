@@ -267,10 +267,10 @@ enum LineEnd {
 
 fn line_end(text: &[u8], start: usize, tab: Tab) -> LineEnd {
     let rest = text.get(start..).unwrap_or_default();
-    let control = rest.iter().position(|byte| match (byte, tab) {
-        (b'\t', Tab::IsText) => false,
-        (byte, Tab::IsText | Tab::IsControl) => byte.is_ascii_control(),
-    });
+    let control = match tab {
+        Tab::IsText => first(rest, |byte| byte.is_ascii_control() & (byte != b'\t')),
+        Tab::IsControl => first(rest, |byte| byte.is_ascii_control()),
+    };
     let Some(len) = control else {
         return LineEnd::NotYet;
     };
@@ -282,6 +282,18 @@ fn line_end(text: &[u8], start: usize, tab: Tab) -> LineEnd {
         [b'\n', ..] => LineEnd::Bad(BadHead::BareLf, at),
         _ => LineEnd::Bad(BadHead::Control, at),
     }
+}
+
+/// Returns where the first byte of a kind is. Blocks without one are passed over as a whole: they
+/// have no way out in the middle, so that many bytes are looked at in one step.
+fn first(bytes: &[u8], is_wanted: impl Fn(u8) -> bool) -> Option<usize> {
+    let (blocks, _) = bytes.as_chunks::<16>();
+    let has_none =
+        |block: &&[u8; 16]| !block.iter().fold(false, |any, byte| any | is_wanted(*byte));
+    let passed = blocks.iter().take_while(has_none).count() * 16;
+    let rest = bytes.get(passed..)?;
+    let at = rest.iter().position(|byte| is_wanted(*byte))?;
+    Some(passed + at)
 }
 
 /// Reads the head once more with the parser that hyper uses, so that hyper never meets a head
