@@ -1,12 +1,20 @@
+use std::collections::HashMap;
+use std::ops::Range;
+
 use crate::{NormalUri, Prefix};
 
 /// Values by URI prefix, found by the longest prefix of a URI.
 ///
-/// Look-up is a binary search and a walk over nested prefixes, whatever the number of entries.
+/// Look-up takes one step to the entries of an origin, whatever the number of entries, then a
+/// binary search among those and a walk over nested prefixes.
 #[derive(Clone, Debug)]
 pub struct PrefixMap<V> {
     /// In byte order of the prefixes.
     entries: Vec<Nested<V>>,
+    /// Where the entries are that start with each `scheme://authority/`: one after the other.
+    origins: HashMap<Box<str>, Range<usize>>,
+    /// The other entries, which end in the authority or at its end, in their order.
+    short: Vec<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -23,22 +31,31 @@ impl<V> PrefixMap<V> {
     pub fn new(mut entries: Vec<(Prefix, V)>) -> Self {
         entries.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
         entries.dedup_by(|(later, _), (first, _)| later.as_str() == first.as_str());
-        let mut nested: Vec<Nested<V>> = Vec::with_capacity(entries.len());
+        let mut map = Self::default();
         for (prefix, value) in entries {
-            let parent = covering(&nested, nested.len().checked_sub(1), prefix.as_str());
-            nested.push(Nested {
+            let index = map.entries.len();
+            match origin(prefix.as_str()) {
+                Some(origin) => match map.origins.get_mut(origin) {
+                    Some(range) => range.end = index + 1,
+                    None => {
+                        map.origins.insert(origin.into(), index..index + 1);
+                    }
+                },
+                None => map.short.push(index),
+            }
+            let parent = map.covering(index.checked_sub(1), prefix.as_str());
+            map.entries.push(Nested {
                 prefix,
                 value,
                 parent,
             });
         }
-        Self { entries: nested }
+        map
     }
 
     /// Returns the matching prefixes of `uri`, longest first.
     pub fn matches<'a>(&'a self, uri: &NormalUri) -> impl Iterator<Item = (&'a Prefix, &'a V)> {
-        let after = self.first_after(uri.as_str());
-        let longest = covering(&self.entries, after.checked_sub(1), uri.as_str());
+        let longest = self.longest(uri.as_str());
         std::iter::successors(self.at(longest), |nested| self.at(nested.parent))
             .map(|nested| (&nested.prefix, &nested.value))
     }
@@ -46,8 +63,15 @@ impl<V> PrefixMap<V> {
     /// Returns whether an entry starts with `text` and is longer than it.
     #[must_use]
     pub fn has_below(&self, text: &str) -> bool {
+        let among = match origin(text) {
+            Some(origin) => match self.origins.get(origin) {
+                Some(range) => range.clone(),
+                None => return false,
+            },
+            None => 0..self.entries.len(),
+        };
         // What starts with a text follows it at once.
-        self.at(Some(self.first_after(text)))
+        self.at(Some(self.first_after(text, among)))
             .is_some_and(|next| next.prefix.as_str().starts_with(text))
     }
 
@@ -62,8 +86,41 @@ impl<V> PrefixMap<V> {
         self.entries.is_empty()
     }
 
-    fn first_after(&self, text: &str) -> usize {
-        self.entries.partition_point(|e| e.prefix.as_str() <= text)
+    /// Returns the entry with the longest prefix of `text`, which has an origin.
+    fn longest(&self, text: &str) -> Option<usize> {
+        let last = match origin(text).and_then(|origin| self.origins.get(origin)) {
+            Some(range) => self.first_after(text, range.clone()).checked_sub(1),
+            // A parent of a short entry is a short entry.
+            None => {
+                let after = self.short.partition_point(|&index| {
+                    self.at(Some(index))
+                        .is_some_and(|e| e.prefix.as_str() <= text)
+                });
+                self.short.get(after.checked_sub(1)?).copied()
+            }
+        };
+        self.covering(last, text)
+    }
+
+    /// Returns the first entry after `text` in byte order. All entries before those of `among` are
+    /// before `text`, and all entries after them after it.
+    fn first_after(&self, text: &str, among: Range<usize>) -> usize {
+        let start = among.start;
+        let entries = self.entries.get(among).unwrap_or_default();
+        start + entries.partition_point(|e| e.prefix.as_str() <= text)
+    }
+
+    /// Returns the entry with the longest prefix of `text`: `last`, the last one not after `text`
+    /// in byte order, or one that `last` is nested in.
+    fn covering(&self, last: Option<usize>, text: &str) -> Option<usize> {
+        let mut index = last;
+        while let Some(nested) = self.at(index) {
+            if text.starts_with(nested.prefix.as_str()) {
+                break;
+            }
+            index = nested.parent;
+        }
+        index
     }
 
     fn at(&self, index: Option<usize>) -> Option<&Nested<V>> {
@@ -75,21 +132,19 @@ impl<V> Default for PrefixMap<V> {
     fn default() -> Self {
         Self {
             entries: Vec::new(),
+            origins: HashMap::new(),
+            short: Vec::new(),
         }
     }
 }
 
-/// Returns the entry with the longest prefix of `text`: `last`, the last one not after `text` in
-/// byte order, or one that `last` is nested in.
-fn covering<V>(entries: &[Nested<V>], last: Option<usize>, text: &str) -> Option<usize> {
-    let mut index = last;
-    while let Some(nested) = entries.get(index?) {
-        if text.starts_with(nested.prefix.as_str()) {
-            break;
-        }
-        index = nested.parent;
-    }
-    index
+/// Returns the `scheme://authority/` that a text in normal form starts with.
+fn origin(text: &str) -> Option<&str> {
+    let rest = text
+        .strip_prefix("http://")
+        .or_else(|| text.strip_prefix("https://"))?;
+    let authority_len = rest.bytes().position(|b| b == b'/')?;
+    text.get(..text.len() - rest.len() + authority_len + 1)
 }
 
 #[cfg(test)]
