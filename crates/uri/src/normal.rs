@@ -194,7 +194,7 @@ pub enum InvalidUri {
     #[error("`{0}` is not a port; use 0 to 65535")]
     Port(String),
     /// Servers may read the path in more ways than are judged.
-    #[error("the path has more than {READINGS_MAX} readings")]
+    #[error("the path has more than {READINGS_MAX} readings, or is too long to look for them all")]
     Ambiguous,
     /// Over [`URI_LEN_MAX`].
     #[error("the URI is longer than {URI_LEN_MAX} bytes")]

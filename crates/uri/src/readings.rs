@@ -12,6 +12,11 @@ pub const READINGS_MAX: usize = 8;
 /// readings run out first in any path that was not made for the purpose.
 const READERS_MAX: usize = 48;
 
+/// Bytes of path and query read for one URI, all kinds of server together. A path may have many
+/// kinds of server and yet one reading, and a long one must not keep a worker from its other
+/// clients.
+const READ_LEN_MAX: usize = 256 * 1024;
+
 /// Every way in which servers may read one URI, the normal form first.
 ///
 /// Most URIs have one reading. Where decoding the path once gives another path than the normal
@@ -155,7 +160,7 @@ impl Others<'_> {
     /// Adds what every kind of server that may differ here makes of `target`.
     fn read(&mut self, target: Target<'_>, marks: Marks) -> Result<(), InvalidUri> {
         let readers = readers(marks);
-        if readers.len() > READERS_MAX {
+        if readers.len() > READERS_MAX || readers.len() * target.len() > READ_LEN_MAX {
             return Err(InvalidUri::Ambiguous);
         }
         for reader in readers {

@@ -134,6 +134,11 @@ impl<'a> Target<'a> {
         })
     }
 
+    /// Returns the bytes of path and query together.
+    pub(crate) fn len(self) -> usize {
+        self.path.len() + self.query.map_or(0, <[u8]>::len)
+    }
+
     fn split(text: &'a [u8]) -> Self {
         let path = until(text, b'?');
         Self {

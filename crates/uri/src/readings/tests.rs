@@ -203,6 +203,31 @@ fn check(path: &str, expected: &[&str]) {
     assert_eq!(others, expected, "{path} beside {}", readings.normal());
 }
 
+#[test]
+fn what_is_read_for_all_servers_together_has_a_limit() {
+    let readers = readers(Marks {
+        parameters: true,
+        ..Marks::default()
+    });
+    let longest = READ_LEN_MAX / readers.len();
+    let reads = |path_len: usize, query_len: usize| {
+        let path = format!(
+            "/;/../{}?{}",
+            "a".repeat(path_len - 6),
+            "b".repeat(query_len)
+        );
+        Readings::of_request(Scheme::Http, b"a.example", path.as_bytes(), None)
+    };
+    assert!(reads(longest, 0).is_ok());
+    assert!(reads(10, longest - 10).is_ok());
+    assert_eq!(reads(longest + 1, 0), Err(InvalidUri::Ambiguous));
+    assert_eq!(reads(10, longest - 9), Err(InvalidUri::Ambiguous));
+    // Where all servers agree the URI has no limit but its own.
+    let plain = "/a".repeat(READ_LEN_MAX);
+    let alike = Readings::of_request(Scheme::Http, b"a.example", plain.as_bytes(), None);
+    assert!(alike.is_ok());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
