@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use policy::{Lists, PolicySet};
+use policy::PolicySet;
 use uri::NormalUri;
 
 use crate::Subject;
@@ -16,7 +16,8 @@ const HALF: usize = 5_000;
 const LOOKED_UP: usize = 1_000;
 
 pub(crate) fn subjects() -> Vec<Subject> {
-    let set = Arc::new(policy());
+    let set = policy();
+    let profile = set.profile("local").unwrap();
     [
         ("list/prefix hit", prefix_hits(), Some("http://site")),
         ("list/domain hit", domain_hits(), Some("sub")),
@@ -24,13 +25,13 @@ pub(crate) fn subjects() -> Vec<Subject> {
     ]
     .map(|(name, uris, rule)| {
         for uri in uris.iter() {
-            let hit = lists(&set).find(uri);
+            let hit = profile.lists.find(uri);
             let found = hit.as_ref().map(|hit| hit.rule.starts_with(rule.unwrap()));
             assert_eq!(found, rule.map(|_| true), "{uri}");
         }
         let mut uris = uris;
-        let set = Arc::clone(&set);
-        Subject::new(name, move || lists(&set).find(uris.take()))
+        let profile = Arc::clone(profile);
+        Subject::new(name, move || profile.lists.find(uris.take()))
     })
     .into()
 }
@@ -82,8 +83,4 @@ fn uris(text: impl Fn(usize) -> String) -> Turns<NormalUri> {
     // A factor that is prime to the number of URIs shuffles them.
     let numbers = (0..LOOKED_UP).map(|n| n * 7919 % LOOKED_UP * step);
     Turns::of(numbers.map(|n| NormalUri::parse(text(n).as_bytes()).unwrap()))
-}
-
-fn lists(set: &PolicySet) -> &Lists {
-    &set.profile("local").unwrap().lists
 }

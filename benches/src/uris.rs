@@ -27,6 +27,7 @@ pub(crate) fn subjects() -> Vec<Subject> {
             b"WWW.%65xample.com.",
             b"/a/%2e%2e/%252e%252e//b/./%2541%62;v=1/../c%5cd?%7e%zz",
         ),
+        long_with_many_readers(),
         request("uri/request for an A-label", b"xn--bcher-kva.example", PATH),
         request(
             "uri/request for a U-label",
@@ -39,6 +40,15 @@ pub(crate) fn subjects() -> Vec<Subject> {
             Readings::of_sni(black_box(HOST), black_box(443))
         }),
     ]
+}
+
+/// The most work that one path may make: its start lets servers differ in many ways, and they all
+/// read the 7 kB that follow.
+fn long_with_many_readers() -> Subject {
+    let path = format!("//%2f%252e;x/../../..{}", "/a".repeat(3_600));
+    let read = move || Readings::of_request(Scheme::Http, HOST, black_box(path.as_bytes()), None);
+    read().unwrap();
+    Subject::new("uri/request of 7 kB with many readers", read)
 }
 
 fn request(name: &'static str, host: &'static [u8], path: &'static [u8]) -> Subject {
