@@ -193,6 +193,7 @@ mod tests {
         for head in [
             "nonsense\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
         ] {
             let outcome = Subject::of(head.as_bytes());
             assert_eq!(outcome, Err(NoSubject::Malformed), "{head}");

@@ -1,4 +1,4 @@
-use crate::fields::{FIELDS_MAX, LineScan, Scanned};
+use crate::fields::{LineScan, Scanned};
 
 /// What a request head inside an ICAP message asks for. The head itself stays bytes, so that it
 /// can be sent back as it came.
@@ -8,7 +8,7 @@ pub struct HttpRequest<'a> {
     pub method: &'a str,
     /// The request target, as written: absolute, origin or authority form, or `*`.
     pub target: &'a str,
-    /// The `Host` field.
+    /// The `Host` field, where the target does not name the host itself.
     pub host: Option<&'a [u8]>,
 }
 
@@ -26,34 +26,57 @@ pub enum BadHttpHead {
 impl<'a> HttpRequest<'a> {
     /// Parses a whole request head, its empty line included.
     ///
+    /// Header lines are looked at only where the host is in one. Otherwise an HTTP client could
+    /// add lines that its proxy forwards and that would keep the request from being judged.
+    ///
     /// # Errors
     ///
-    /// Fails if it is no HTTP/1 request head, or has two `Host` fields that differ.
+    /// Fails if the head does not start with an HTTP/1 request line; where the target does not
+    /// name the host, also if header lines are malformed or two `Host` fields differ.
     pub fn parse(head: &'a [u8]) -> Result<Self, BadHttpHead> {
-        let mut slots = [httparse::EMPTY_HEADER; FIELDS_MAX];
-        let mut request = httparse::Request::new(&mut slots);
-        match request.parse(head) {
-            Ok(httparse::Status::Complete(len)) if len == head.len() => {}
-            Ok(_) | Err(_) => return Err(BadHttpHead::Malformed),
+        let line_end = head.iter().position(|byte| *byte == b'\n');
+        let (line, fields) = line_end
+            .and_then(|at| head.split_at_checked(at + 1))
+            .ok_or(BadHttpHead::Malformed)?;
+        let mut request = httparse::Request::new(&mut []);
+        // A whole line is a part of a head, and nothing else.
+        if request.parse(line) != Ok(httparse::Status::Partial) {
+            return Err(BadHttpHead::Malformed);
         }
-        let (Some(method), Some(target)) = (request.method, request.path) else {
+        let (Some(method), Some(target), Some(_)) = (request.method, request.path, request.version)
+        else {
             return Err(BadHttpHead::Malformed);
         };
-        let mut hosts = request
-            .headers
-            .iter()
-            .filter(|field| field.name.eq_ignore_ascii_case("host"))
-            .map(|field| field.value.trim_ascii());
-        let host = hosts.next();
-        if hosts.any(|other| Some(other) != host) {
-            return Err(BadHttpHead::TwoHosts);
-        }
+        let host = match target.as_bytes() {
+            [b'/', ..] | b"*" => host(fields)?,
+            _ => None,
+        };
         Ok(Self {
             method,
             target,
             host,
         })
     }
+}
+
+/// Returns the value of the `Host` field of these header lines.
+fn host(fields: &[u8]) -> Result<Option<&[u8]>, BadHttpHead> {
+    // As many as there are lines; the length of the head bounds them.
+    let lines = fields.iter().filter(|byte| **byte == b'\n').count();
+    let mut slots = vec![httparse::EMPTY_HEADER; lines];
+    let found = match httparse::parse_headers(fields, &mut slots) {
+        Ok(httparse::Status::Complete((len, found))) if len == fields.len() => found,
+        Ok(_) | Err(_) => return Err(BadHttpHead::Malformed),
+    };
+    let mut hosts = found
+        .iter()
+        .filter(|field| field.name.eq_ignore_ascii_case("host"))
+        .map(|field| field.value.trim_ascii());
+    let host = hosts.next();
+    if hosts.any(|other| Some(other) != host) {
+        return Err(BadHttpHead::TwoHosts);
+    }
+    Ok(host)
 }
 
 /// Returns whether `head` is one block of lines that ends with its first empty line.
@@ -71,14 +94,41 @@ mod tests {
         check(
             "GET http://a.example/x HTTP/1.1\r\nHost: a.example\r\n\r\n",
             "http://a.example/x",
+            None,
+        );
+        check(
+            "GET /x HTTP/1.1\r\nHost: a.example\r\n\r\n",
+            "/x",
+            Some("a.example"),
+        );
+        check(
+            "OPTIONS * HTTP/1.1\r\nHost: a.example\r\nHOST:a.example\r\n\r\n",
+            "*",
             Some("a.example"),
         );
         check("GET /x HTTP/1.0\r\n\r\n", "/x", None);
         check(
-            "CONNECT 192.0.2.1:443 HTTP/1.1\r\nHost: 192.0.2.1\r\nHOST:192.0.2.1\r\n\r\n",
+            "CONNECT 192.0.2.1:443 HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n",
             "192.0.2.1:443",
-            Some("192.0.2.1"),
+            None,
         );
+    }
+
+    #[test]
+    fn header_lines_do_not_hide_a_host_that_the_target_names() {
+        for lines in [
+            "A: b\r\n".repeat(1000),
+            "Host: b.example\r\nHost: c.example\r\n".to_owned(),
+            "A: \u{1}\r\n".to_owned(),
+            "\rA: b\r\n".to_owned(),
+            "no colon\r\n folded\r\n".to_owned(),
+        ] {
+            let head = format!("GET http://a.example/ HTTP/1.1\r\n{lines}\r\n");
+            check(&head, "http://a.example/", None);
+        }
+        let many = "A: b\r\n".repeat(1000);
+        let head = format!("GET / HTTP/1.1\r\n{many}Host: a.example\r\n\r\n");
+        check(&head, "/", Some("a.example"));
     }
 
     #[test]
@@ -87,6 +137,12 @@ mod tests {
             "",
             "GET / HTTP/1.1\r\n",
             "GET / HTTP/1.1\r\n\r\nx",
+            "GET / HTTP/1.1\r\nA: \u{1}\r\n\r\n",
+            "GET http://a.example/",
+            "GET http://a.example/\r\n\r\n",
+            "GET http://a.example/ HTTP/1.1x\r\n\r\n",
+            "GET http://a.example/ x HTTP/1.1\r\n\r\n",
+            "\r\nGET http://a.example/ HTTP/1.1\r\n\r\n",
             "GET / HTTP/2.0\r\n\r\n",
             "HTTP/1.1 200 OK\r\n\r\n",
         ] {
