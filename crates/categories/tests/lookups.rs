@@ -115,6 +115,21 @@ fn lines_are_in_normal_form_too() {
 }
 
 #[test]
+fn a_url_in_a_path_is_part_of_the_path() {
+    let lines = "archive.example/web/http://bad.example/x\nt.example/?u=https://bad.example\n";
+    let database = build(&[("games", ListKind::Urls, lines)]);
+    let uri = "http://archive.example/web/http://bad.example/x/y";
+    check(&database, uri, "games");
+    check(&database, "http://archive.example/web/", "");
+    check(
+        &database,
+        "http://t.example/?u=https://bad.example/",
+        "games",
+    );
+    check(&database, "http://bad.example/x", "");
+}
+
+#[test]
 fn every_reading_counts() {
     let database = build(&[
         ("games", ListKind::Urls, "red.example/bad\n"),
