@@ -25,7 +25,9 @@ pub(crate) fn run(command: &Categories, out: &mut dyn Write) -> Result<u8, Failu
         Categories::Lookup { file, uris } => {
             let database = open(file)?;
             match uris.as_slice() {
-                [only] if only == "-" => lookup_lines(&database, &mut io::stdin().lock(), out),
+                [only] if only == "-" => {
+                    lookup_lines(&database, &mut io::BufReader::new(io::stdin()), out)
+                }
                 uris => lookup_all(&database, uris, out),
             }
         }
@@ -96,37 +98,52 @@ fn lookup_all(database: &Database, uris: &[String], out: &mut dyn Write) -> Resu
 /// Looks up a URI a line. A line that is none is told in its place and changes nothing else.
 fn lookup_lines(
     database: &Database,
-    input: &mut dyn BufRead,
+    input: &mut io::BufReader<impl io::Read>,
     out: &mut dyn Write,
 ) -> Result<u8, Failure> {
     let mut out = io::BufWriter::new(out);
     let mut line = Vec::new();
     loop {
+        // Whoever writes line by line reads the answers before it writes on.
+        if input.buffer().is_empty() {
+            out.flush()?;
+        }
         line.clear();
         let len = io::Read::take(&mut *input, LINE_LEN_MAX).read_until(b'\n', &mut line)?;
         if len == 0 {
             out.flush()?;
             return Ok(exit::SUCCESS);
         }
-        while !line.ends_with(b"\n") && !input.fill_buf()?.is_empty() {
-            // Too long for a URI that anything is known of; the rest of the line is passed over.
-            let mut rest = Vec::new();
-            io::Read::take(&mut *input, LINE_LEN_MAX).read_until(b'\n', &mut rest)?;
-            if rest.ends_with(b"\n") {
-                break;
-            }
+        if !line.ends_with(b"\n") && pass_over(input)? {
+            unknown(&line, &mut out)?;
+        } else {
+            lookup(database, line.trim_ascii_end(), &mut out)?;
         }
-        lookup(database, line.trim_ascii_end(), &mut out)?;
+    }
+}
+
+/// Reads to the end of a line that is too long; returns whether there was anything left of it.
+fn pass_over(input: &mut impl BufRead) -> io::Result<bool> {
+    let mut any = false;
+    loop {
+        let buffered = input.fill_buf()?;
+        let end = buffered.iter().position(|byte| *byte == b'\n');
+        let len = end.map_or(buffered.len(), |end| end + 1);
+        any |= len > 0;
+        input.consume(len);
+        if len == 0 || end.is_some() {
+            return Ok(any);
+        }
     }
 }
 
 /// Prints what is known of one URI; returns whether it is one.
 fn lookup(database: &Database, uri: &[u8], out: &mut dyn Write) -> Result<bool, Failure> {
-    out.write_all(uri)?;
     let Ok(readings) = Readings::parse(uri) else {
-        writeln!(out, "\t\t0")?;
+        unknown(uri, out)?;
         return Ok(false);
     };
+    out.write_all(uri)?;
     let found = database.lookup(&readings);
     let names: Vec<&str> = found.categories().collect();
     writeln!(
@@ -136,6 +153,12 @@ fn lookup(database: &Database, uri: &[u8], out: &mut dyn Write) -> Result<bool, 
         found.prefix_len().unwrap_or(0)
     )?;
     Ok(true)
+}
+
+/// Prints that a text is no URI.
+fn unknown(uri: &[u8], out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(uri)?;
+    writeln!(out, "\t\t0")
 }
 
 fn stats(database: &Database, out: &mut dyn Write) -> Result<u8, Failure> {
@@ -190,18 +213,36 @@ mod tests {
     fn standard_input_may_have_anything_in_it() {
         let long = "x".repeat(usize::try_from(LINE_LEN_MAX).unwrap() * 2);
         let input = format!("http://news.example/\r\n\n{long}\nhttp://news.example/");
-        let mut out = Vec::new();
-        let mut input = input.as_bytes();
-        assert_eq!(
-            lookup_lines(&database(), &mut input, &mut out).unwrap(),
-            exit::SUCCESS
-        );
-        let out = String::from_utf8(out).unwrap();
-        let ends: Vec<&str> = out
-            .lines()
-            .map(|line| line.split_once('\t').unwrap().1)
-            .collect();
-        assert_eq!(ends, ["news\t20", "\t0", "\t0", "news\t20"]);
+        assert_eq!(lines(&input), ["news\t20", "\t0", "\t0", "news\t20"]);
+    }
+
+    #[test]
+    fn a_line_over_the_limit_is_no_uri_and_not_the_start_of_one() {
+        let line = |len: usize| format!("http://news.example/{}", "x".repeat(len - 20));
+        let limit = usize::try_from(LINE_LEN_MAX).unwrap();
+        let (fits, over) = (line(limit - 1), line(limit));
+        let input = format!("{fits}\n{over}\n{over}x\n{fits}");
+        assert_eq!(lines(&input), ["news\t20", "\t0", "\t0", "news\t20"]);
+        assert_eq!(lines(&over), ["news\t20"]);
+    }
+
+    #[test]
+    fn an_answer_does_not_wait_for_the_next_line() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let (mut answers, out) = io::pipe().unwrap();
+        let worker = std::thread::spawn(move || {
+            let mut out = out;
+            lookup_lines(&database(), &mut io::BufReader::new(reader), &mut out).unwrap()
+        });
+        for _ in 0..3 {
+            writer.write_all(b"http://news.example/\n").unwrap();
+            let expected = b"http://news.example/\tnews\t20\n";
+            let mut answer = vec![0; expected.len()];
+            io::Read::read_exact(&mut answers, &mut answer).unwrap();
+            assert_eq!(answer, expected);
+        }
+        drop(writer);
+        assert_eq!(worker.join().unwrap(), exit::SUCCESS);
     }
 
     #[test]
@@ -227,6 +268,18 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert!(replace(&folder.path().join("no/built"), b"x").is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    /// Returns what is told about each line, without the line.
+    fn lines(input: &str) -> Vec<String> {
+        let mut out = Vec::new();
+        let mut input = io::BufReader::new(input.as_bytes());
+        let status = lookup_lines(&database(), &mut input, &mut out).unwrap();
+        assert_eq!(status, exit::SUCCESS);
+        let out = String::from_utf8(out).unwrap();
+        out.lines()
+            .map(|line| line.split_once('\t').unwrap().1.to_owned())
+            .collect()
     }
 
     fn database() -> Database {
