@@ -5,6 +5,7 @@ mod pipe;
 use std::cell::Cell;
 use std::io;
 use std::os::fd::AsFd;
+use std::pin::pin;
 use std::time::Duration;
 
 use rustix::pipe::SpliceFlags;
@@ -45,15 +46,33 @@ pub(crate) struct Passed {
 /// Counts both directions and remembers the last sign of life.
 #[derive(Debug)]
 struct Traffic {
-    from_client: Cell<u64>,
-    to_client: Cell<u64>,
+    from_client: Direction,
+    to_client: Direction,
     last: Cell<Instant>,
-    half_closed: Cell<bool>,
+    /// Whether a side was found gone in writing to it. Its reset was told then; reading gives
+    /// what it sent before, and after that an end that is none.
+    gone: Cell<bool>,
+}
+
+/// What passed in one direction.
+#[derive(Debug, Default)]
+struct Direction {
+    bytes: Cell<u64>,
+    /// Whether its source has ended, and its destination was told.
+    ended: Cell<bool>,
+}
+
+/// Which end of one direction went away.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Lost {
+    Source,
+    Destination,
 }
 
 impl Worker {
     /// Sends what was read ahead to the origin, then passes bytes in both directions until both
-    /// sides have ended. The end of one side reaches the other; a reset becomes a reset.
+    /// sides have ended. The end of one side reaches the other; a reset becomes a reset, so that
+    /// nobody takes what broke off for the whole.
     pub(crate) async fn pass_through(&self, client: ClientStream, mut origin: TcpStream) -> Passed {
         let ClientStream { read_ahead, socket } = client;
         let traffic = Traffic::new();
@@ -67,17 +86,19 @@ impl Worker {
             Ok(Err(_)) => Some("connection_lost"),
             Err(_) => Some("idle"),
         };
-        if traffic.half_closed.get() {
-            // After the end of one side the other may vanish as it likes: what the client was
-            // sent last must still arrive.
-            close::quietly(socket).await;
-        } else if failure.is_some() {
-            close::reset(socket);
+        if !traffic.from_client.ended.get() {
             close::reset(origin);
         }
+        if traffic.to_client.ended.get() {
+            // The client has all of it, and may vanish as it likes; what it was sent last must
+            // still arrive.
+            close::quietly(socket).await;
+        } else {
+            close::reset_after_sent(socket).await;
+        }
         let passed = Passed {
-            from_client: traffic.from_client.get(),
-            to_client: traffic.to_client.get(),
+            from_client: traffic.from_client.bytes.get(),
+            to_client: traffic.to_client.bytes.get(),
             failure,
         };
         self.shared
@@ -92,11 +113,22 @@ impl Worker {
         origin: &TcpStream,
         traffic: &Traffic,
     ) -> Option<&'static str> {
+        let mut up = pin!(self.pass(client, origin, traffic, &traffic.from_client));
+        let mut down = pin!(self.pass(origin, client, traffic, &traffic.to_client));
         let both = async {
-            tokio::try_join!(
-                self.pass(client, origin, traffic, &traffic.from_client),
-                self.pass(origin, client, traffic, &traffic.to_client),
-            )
+            let (first, other) = tokio::select! {
+                first = &mut up => (first, down),
+                first = &mut down => (first, up),
+            };
+            match first {
+                Ok(()) => other.await,
+                // What a peer sent before it went away is still there to be read.
+                Err(Lost::Destination) => {
+                    traffic.gone.set(true);
+                    other.await.and(first)
+                }
+                Err(Lost::Source) => first,
+            }
         };
         tokio::select! {
             ended = both => ended.is_err().then_some("connection_lost"),
@@ -110,23 +142,28 @@ impl Worker {
         from: &TcpStream,
         to: &TcpStream,
         traffic: &Traffic,
-        count: &Cell<u64>,
-    ) -> io::Result<()> {
+        direction: &Direction,
+    ) -> Result<(), Lost> {
+        let count = |len| traffic.count(direction, len);
         loop {
-            from.readable().await?;
+            from.readable().await.map_err(|_| Lost::Source)?;
             // An idle tunnel holds no pipe: it is taken when there are bytes to carry.
             let ended = match self.pipes.take() {
                 Ok(pipe) => {
-                    let ended = carry(from, to, &pipe, |len| traffic.count(count, len)).await?;
+                    let ended = carry(from, to, &pipe, count).await?;
                     self.pipes.give_back(pipe);
                     ended
                 }
                 // Without a descriptor to spare bytes are copied.
-                Err(_) => copy(from, to, |len| traffic.count(count, len)).await?,
+                Err(_) => copy(from, to, count).await?,
             };
+            if ended && traffic.gone.get() {
+                return Err(Lost::Source);
+            }
             if ended {
-                traffic.half_closed.set(true);
-                return end_writing(to);
+                end_writing(to).map_err(|_| Lost::Destination)?;
+                direction.ended.set(true);
+                return Ok(());
             }
         }
     }
@@ -135,23 +172,28 @@ impl Worker {
 impl Traffic {
     fn new() -> Self {
         Self {
-            from_client: Cell::new(0),
-            to_client: Cell::new(0),
+            from_client: Direction::default(),
+            to_client: Direction::default(),
             last: Cell::new(Instant::now()),
-            half_closed: Cell::new(false),
+            gone: Cell::new(false),
         }
     }
 
-    fn count(&self, count: &Cell<u64>, len: usize) {
+    fn count(&self, direction: &Direction, len: usize) {
         let len = u64::try_from(len).unwrap_or(u64::MAX);
-        count.set(count.get().saturating_add(len));
+        let bytes = &direction.bytes;
+        bytes.set(bytes.get().saturating_add(len));
         self.last.set(Instant::now());
+    }
+
+    fn is_half_closed(&self) -> bool {
+        self.from_client.ended.get() || self.to_client.ended.get()
     }
 
     /// Completes when nothing has passed for too long.
     async fn fell_silent(&self) {
         loop {
-            let idle_max = if self.half_closed.get() {
+            let idle_max = if self.is_half_closed() {
                 HALF_CLOSED_IDLE_MAX
             } else {
                 TUNNEL_IDLE_MAX
@@ -173,25 +215,25 @@ async fn carry(
     to: &TcpStream,
     pipe: &Pipe,
     mut count: impl FnMut(usize),
-) -> io::Result<bool> {
+) -> Result<bool, Lost> {
     loop {
         let taken = from.try_io(Interest::READABLE, || splice(from, &pipe.into, PIPE_LEN));
         let mut carried = match taken {
             Ok(0) => return Ok(true),
             Ok(len) => len,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-            Err(error) => return Err(error),
+            Err(_) => return Err(Lost::Source),
         };
         while carried > 0 {
-            to.writable().await?;
+            to.writable().await.map_err(|_| Lost::Destination)?;
             match to.try_io(Interest::WRITABLE, || splice(&pipe.out, to, carried)) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(0) => return Err(Lost::Destination),
                 Ok(len) => {
                     carried = carried.saturating_sub(len);
                     count(len);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
+                Err(_) => return Err(Lost::Destination),
             }
         }
         // A source that always has more must let other connections in.
@@ -200,24 +242,28 @@ async fn carry(
 }
 
 /// Copies one buffer, as [`carry`] does with a pipe.
-async fn copy(from: &TcpStream, to: &TcpStream, mut count: impl FnMut(usize)) -> io::Result<bool> {
+async fn copy(
+    from: &TcpStream,
+    to: &TcpStream,
+    mut count: impl FnMut(usize),
+) -> Result<bool, Lost> {
     let mut buffer = vec![0; PIPE_LEN];
     let len = match from.try_read(&mut buffer) {
         Ok(0) => return Ok(true),
         Ok(len) => len,
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-        Err(error) => return Err(error),
+        Err(_) => return Err(Lost::Source),
     };
     let mut rest = buffer.get(..len).unwrap_or_default();
     while !rest.is_empty() {
-        to.writable().await?;
+        to.writable().await.map_err(|_| Lost::Destination)?;
         match to.try_write(rest) {
             Ok(written) => {
                 count(written);
                 rest = rest.get(written..).unwrap_or_default();
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
+            Err(_) => return Err(Lost::Destination),
         }
     }
     consume_budget().await;

@@ -15,7 +15,7 @@ use crate::connection::{ClientStream, Connection, Tunnel, inside_tunnel};
 use crate::dial::Origin;
 use crate::worker::Worker;
 
-/// How long answers already sent may take to arrive before a reset, which may overtake them.
+/// How long answers that have left may take to arrive before a reset, which may overtake them.
 pub(super) const RESET_GRACE: Duration = Duration::from_millis(200);
 
 /// How long a few bytes to a client or origin may take to be sent.
@@ -76,6 +76,7 @@ pub(super) async fn end(context: Rc<Context>, ending: Ending, rest: BytesMut) {
         Ending::Close => close::quietly(client.socket).await,
         Ending::Reset => {
             if signals.answered.get() {
+                close::sent(&client.socket).await;
                 sleep(RESET_GRACE).await;
             }
             close::reset(client.socket);

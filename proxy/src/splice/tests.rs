@@ -59,6 +59,71 @@ async fn a_reset_becomes_a_reset() {
     assert_eq!(read.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
 }
 
+#[tokio::test]
+async fn an_answer_that_breaks_off_after_the_end_of_the_request_is_a_reset() {
+    let worker = worker();
+    let ((mut client, accepted), (dialled, mut origin)) = (pair().await, pair().await);
+    let passing = worker.pass_through(fixture::client(accepted), dialled);
+    let exchange = async {
+        client.shutdown().await.unwrap();
+        assert_eq!(origin.read(&mut [0]).await.unwrap(), 0);
+        origin.write_all(b"half an ans").await.unwrap();
+        let mut received = [0; 11];
+        client.read_exact(&mut received).await.unwrap();
+        close::reset(origin);
+        client.read(&mut [0]).await.unwrap_err().kind()
+    };
+    let (passed, end) = tokio::join!(passing, exchange);
+    assert_eq!(passed.failure, Some("connection_lost"));
+    assert_eq!(end, io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn an_upload_that_breaks_off_after_the_end_of_the_answer_is_a_reset() {
+    let worker = worker();
+    let ((mut client, accepted), (dialled, mut origin)) = (pair().await, pair().await);
+    let passing = worker.pass_through(fixture::client(accepted), dialled);
+    let exchange = async {
+        origin.shutdown().await.unwrap();
+        assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+        client.write_all(b"half an upl").await.unwrap();
+        let mut received = [0; 11];
+        origin.read_exact(&mut received).await.unwrap();
+        close::reset(client);
+        origin.read(&mut [0]).await.unwrap_err().kind()
+    };
+    let (passed, end) = tokio::join!(passing, exchange);
+    assert_eq!(passed.failure, Some("connection_lost"));
+    assert_eq!(end, io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn an_answer_before_a_reset_arrives_although_the_upload_fails() {
+    let worker = worker();
+    let ((client, accepted), (dialled, mut origin)) = (pair().await, pair().await);
+    // What the system sends at once: a reset throws away what it has not.
+    let answer = pattern(32 * 1024, 5);
+    let passing = worker.pass_through(fixture::client(accepted), dialled);
+    let (mut read, mut write) = client.into_split();
+    let answering = async {
+        origin.read_exact(&mut [0]).await.unwrap();
+        origin.write_all(&answer).await.unwrap();
+        // With bytes of the upload unread, the system makes this a reset.
+        drop(origin);
+    };
+    let uploading = async { while write.write_all(&[0; 4096]).await.is_ok() {} };
+    let receiving = async {
+        let mut received = Vec::new();
+        // Writing may have been told of the reset already; then reading is not.
+        let _ = read.read_to_end(&mut received).await;
+        received
+    };
+    let ends = async { tokio::join!(answering, uploading, receiving).2 };
+    let (passed, received) = tokio::join!(passing, ends);
+    assert_eq!(passed.failure, Some("connection_lost"));
+    assert_eq!(received.len(), answer.len());
+}
+
 #[tokio::test(start_paused = true)]
 async fn silence_ends_a_tunnel() {
     let worker = worker();

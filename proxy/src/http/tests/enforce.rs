@@ -3,6 +3,7 @@ use std::io::ErrorKind;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
+use super::super::ending::RESET_GRACE;
 use super::world::{Way, World, read_to_end, wire};
 
 const HELLO: &str = "HTTP/1.1 200 OK|Content-Length: 5|X-Case: a||hello";
@@ -74,6 +75,25 @@ async fn reset_sends_earlier_answers_first() {
             .await;
     }
     assert_eq!(world.origin.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_reset_takes_no_part_of_an_earlier_answer_along() {
+    let world = World::new("reset", "block").await;
+    let body = "x".repeat(1_000_000);
+    let len = body.len();
+    let echo = format!("POST /echo HTTP/1.1|Host: good.test|Content-Length: {len}||{body}");
+    world
+        .connect(Way::Intercepted, async |mut client: TcpStream| {
+            client.write_all(&wire(&(echo + BAD))).await.unwrap();
+            // Longer than what is sent takes to arrive.
+            tokio::time::sleep(3 * RESET_GRACE).await;
+            let (answer, end) = read_to_end(&mut client).await;
+            let (_, received) = answer.split_once("||").unwrap();
+            assert_eq!(received.len(), len);
+            assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionReset);
+        })
+        .await;
 }
 
 #[tokio::test]
