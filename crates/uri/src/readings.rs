@@ -15,7 +15,7 @@ const READERS_MAX: usize = 48;
 /// Bytes of path and query read for one URI, all kinds of server together. A path may have many
 /// kinds of server and yet one reading, and a long one must not keep a worker from its other
 /// clients.
-const READ_LEN_MAX: usize = 256 * 1024;
+const READ_LEN_MAX: usize = 64 * 1024;
 
 /// Every way in which servers may read one URI, the normal form first.
 ///
