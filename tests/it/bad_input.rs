@@ -273,7 +273,7 @@ fn each_wrong_file_is_told_with_place_and_remedy() {
         policy.yaml: "default_profile: child" -> "default_profile: adult"
           policy.yaml:13:18: error: no profile is called `adult`; the file has `child`
         policy.test.yaml: "profile: child" -> "profile: chld"
-          policy.test.yaml:2:10: error: no profile of `policy.yaml` is called `chld`
+          policy.test.yaml:2:10: error: no profile of `policy.yaml` is called `chld`; use `child`
         weir.yaml: "policy: policy.yaml\n" -> ""
           weir.yaml:2:3: error: the proxy decides by a policy; name its file with the key `policy`
         weir.yaml: ", categories: categories" -> ""

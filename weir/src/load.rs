@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
-use policy::written::FILE_LEN_MAX;
+use policy::written::{FILE_LEN_MAX, or, quote};
 use policy::{Compiled, Diagnostic, Place, Severity, TestFile};
 
 use crate::files::{Files, beside};
 
 mod categories;
+
+/// Profiles named when one is not known.
+const PROFILES_SHOWN_MAX: usize = 10;
 
 pub use categories::{CATEGORY_FILE_LEN_MAX, CategoriesError, categories, category_source};
 
@@ -64,9 +67,16 @@ pub fn tested_policy(
     let known = |name: &String| compiled.set.profile(name).is_some();
     match &tests.profile {
         Some(name) if !known(name) => {
+            let profiles = compiled.set.profiles().iter();
+            let names: Vec<&str> = profiles
+                .take(PROFILES_SHOWN_MAX)
+                .map(|profile| &*profile.name)
+                .collect();
             let text = format!(
-                "no profile of `{}` is called `{name}`",
-                policy_path.display()
+                "no profile of `{}` is called `{}`; use {}",
+                policy_path.display(),
+                quote(name),
+                or(&names)
             );
             Err(vec![error(path, tests.profile_place, text)])
         }

@@ -47,7 +47,7 @@ pub(crate) fn run(options: &Explain, out: &mut dyn Write) -> Result<u8, Failure>
         .as_deref()
         .map(ask::Service::parse)
         .transpose()?;
-    let names = options.categories.as_deref().unwrap_or_default();
+    let names = categories(options);
     let mut fault = None;
     let mut answer = |uri: &NormalUri| match &service {
         Some(service) => service.ask(uri).map_err(|error| {
@@ -55,7 +55,7 @@ pub(crate) fn run(options: &Explain, out: &mut dyn Write) -> Result<u8, Failure>
             fault = Some(error);
             kind
         }),
-        None => Ok(answer_of(names)),
+        None => Ok(answer_of(&names)),
     };
     let explanation = explain(&rules, request, &mut answer);
     let mut page = Page(String::new());
@@ -67,6 +67,15 @@ pub(crate) fn run(options: &Explain, out: &mut dyn Write) -> Result<u8, Failure>
     page.conclusion(&explanation.decision, &requested);
     out.write_all(page.0.as_bytes())?;
     Ok(exit::SUCCESS)
+}
+
+/// Returns the names as an answer's list would be read: without spaces, and empty ones are none.
+fn categories(options: &Explain) -> Vec<String> {
+    let names = options.categories.iter().flatten();
+    names
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .collect()
 }
 
 fn profile(options: &Explain, policy: &PolicySet) -> Result<Option<Arc<str>>, Failure> {

@@ -145,6 +145,39 @@ fn every_step_is_shown() {
 }
 
 #[test]
+fn spaces_and_empty_names_are_no_categories() {
+    check(
+        &["--categories", " games ,, Gambling", "http://play.example/"],
+        expect![[r#"
+            requested         http://play.example/
+            normal form       http://play.example/
+            profile           child
+            lists             no entry in pass_list, block_list and redirect_list
+            categories        games, gambling
+                              games: block, by default_action
+                              gambling: redirect, by the policy
+            most restrictive  redirect, from icap
+            decision          redirect, from icap (gambling)
+            enforcement       302
+            location          http://notice.example/?uri=http%3A%2F%2Fplay.example%2F
+        "#]],
+    );
+    check(
+        &["--categories", "", "http://play.example/"],
+        expect![[r#"
+        requested         http://play.example/
+        normal form       http://play.example/
+        profile           child
+        lists             no entry in pass_list, block_list and redirect_list
+        categories        none
+        action            pass, from unknown
+        decision          pass, from unknown
+        enforcement       forwarded
+    "#]],
+    );
+}
+
+#[test]
 fn what_cannot_be_explained_is_told() {
     check(
         &["play.example"],
