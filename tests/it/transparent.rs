@@ -165,6 +165,21 @@ fn redirect_needs_no_capability() {
 }
 
 #[test]
+fn tls_filtering_off_passes_every_name_and_no_http() {
+    if skip() {
+        return;
+    }
+    let set = start("redirect", 15080, "  tls_filtering: false\n");
+    let passed = fetch(&set, 0, "https", "blocked.test", "/a");
+    assert!(passed.ends_with("path=/a\n200 "), "{passed}");
+    set.proxy
+        .wait_for_line(&["\"unfiltered\"", "10.71.2.2:443"]);
+    let blocked = fetch(&set, 0, "http", "blocked.test", "/");
+    assert!(blocked.ends_with("403 "), "{blocked}");
+    drop(set.origin);
+}
+
+#[test]
 fn a_listener_addressed_directly_refuses() {
     if skip() {
         return;
