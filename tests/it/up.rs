@@ -76,5 +76,6 @@ fn explain_asks_a_real_service() {
         action            block, from error
         decision          block, from error
         enforcement       403 with the block page
-    "#]].assert_eq(&explain(&service).replace(&service, "SERVICE"));
+    "#]]
+    .assert_eq(&explain(&service).replace(&service, "SERVICE"));
 }
