@@ -63,7 +63,7 @@ impl Requested {
     pub(crate) fn target(&self) -> Target<'_> {
         match &self.readings {
             Ok(readings) => Target::Uri(readings),
-            Err(_) => Target::Undecidable(Undecidable::InvalidHost),
+            Err(why) => Target::Undecidable(Undecidable::from(why)),
         }
     }
 

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use policy::{Action, BlockResponse, PolicySet, Profile, RedirectFacts, RedirectTemplate};
+use uri::InvalidUri;
 
 use crate::verdict::Verdict;
 
@@ -77,6 +78,8 @@ pub enum Undecidable {
     Http2Preface,
     /// A host without a normal form.
     InvalidHost,
+    /// A path that servers may read in more ways than are judged.
+    Ambiguous,
     /// A name inside a tunnel that differs from the name in the authority.
     AuthorityMismatch,
 }
@@ -204,6 +207,18 @@ impl Source {
     }
 }
 
+impl From<&InvalidUri> for Undecidable {
+    fn from(why: &InvalidUri) -> Self {
+        match why {
+            InvalidUri::Ambiguous | InvalidUri::TooLong => Self::Ambiguous,
+            InvalidUri::Scheme(_)
+            | InvalidUri::HostEmpty
+            | InvalidUri::Host(_)
+            | InvalidUri::Port(_) => Self::InvalidHost,
+        }
+    }
+}
+
 impl Undecidable {
     /// Returns the word for logs and metrics.
     #[must_use]
@@ -218,6 +233,7 @@ impl Undecidable {
             Self::NotHttp => "not_http",
             Self::Http2Preface => "http2_preface",
             Self::InvalidHost => "invalid_host",
+            Self::Ambiguous => "ambiguous",
             Self::AuthorityMismatch => "authority_mismatch",
         }
     }

@@ -6,7 +6,10 @@ use crate::{InvalidUri, NormalUri, Scheme};
 
 /// Readings kept of one URI, the normal form included. A URI with more is refused, since a
 /// reading that is not judged is a way around the lists.
-pub const READINGS_MAX: usize = 8;
+///
+/// Redirectors and click counters carry a whole URI in their path: escaped twice, with slashes,
+/// question marks and parameters of its own. That makes 3 * 2 * 2 * 3 readings and no more.
+pub const READINGS_MAX: usize = 36;
 
 /// Kinds of server tried on one path. It bounds the work for a path that mixes everything; the
 /// readings run out first in any path that was not made for the purpose.

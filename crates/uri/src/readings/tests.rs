@@ -99,10 +99,37 @@ fn too_many_readings_are_refused() {
     let everything = "/a;b%2f..%5c%252e%3f%00";
     let refused = Readings::parse(format!("http://a.example{everything}").as_bytes());
     assert_eq!(refused, Err(InvalidUri::Ambiguous));
-    // Advertisers do write slash, question mark and parameters into one path.
-    let floodlight = "/act/src=1;type=a;u1=http%3A%2F%2Fb.example%2Fc%3Fd%3D1;ord=1?";
-    let readings = Readings::parse(format!("http://a.example{floodlight}").as_bytes());
-    assert!(readings.unwrap().iter().count() <= READINGS_MAX);
+}
+
+/// Redirectors and advertisers write whole URIs into a path; a reader follows their links.
+#[test]
+fn uris_in_paths_are_judged() {
+    for (path, readings) in [
+        ("/web/2020/http%3A%2F%2Fb.example%2Fc%3Fd%3D1", 4),
+        (
+            "/act/src=1;type=a;u1=http%3A%2F%2Fb.example%2Fc%3Fd%3D1;ord=1?",
+            8,
+        ),
+        (
+            "/activity;src=1;u1=http%253A%252F%252Fb.example%252F%253Fq",
+            9,
+        ),
+        (
+            "/L0/https:%2F%2Fb.example%2Fp%3Fs=a%252Fb%26u=%252520/1/0100",
+            10,
+        ),
+        (
+            "/fetch/w_100;h_200/https%3A%2F%2Fb.example%2Fc%2520d.png%3Fv%3D1",
+            16,
+        ),
+        (
+            "/x/https%3A%2F%2Fb.example%2Fp%3Bjsessionid%3D1%3Fu%3Dhttp%253A%252F%252Fc%252F/z",
+            15,
+        ),
+    ] {
+        let found = Readings::parse(format!("http://a.example{path}").as_bytes());
+        assert_eq!(found.unwrap().iter().count(), readings, "{path}");
+    }
 }
 
 #[test]
