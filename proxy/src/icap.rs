@@ -117,11 +117,21 @@ impl IcapClient {
         }
     }
 
-    /// Asks for the categories of one URI, within the configured deadline. Callable from any
-    /// worker's thread.
-    pub(crate) async fn ask(&self, uri: NormalUri, facts: AskFacts) -> Result<Answer, AskError> {
+    /// Returns when an answer for a decision that starts now is late.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.deadline
+    }
+
+    /// Asks for the categories of one URI, within what is left of the decision's deadline.
+    /// Callable from any worker's thread.
+    pub(crate) async fn ask(
+        &self,
+        uri: NormalUri,
+        facts: AskFacts,
+        deadline: Instant,
+    ) -> Result<Answer, AskError> {
         let started = Instant::now();
-        let answer = self.ask_by(started + self.deadline, uri, facts).await;
+        let answer = self.ask_by(deadline, uri, facts).await;
         self.metrics.asked(&answer, started.elapsed());
         answer
     }

@@ -14,6 +14,10 @@ use crate::icap::AskFacts;
 use crate::state::Live;
 use crate::worker::Worker;
 
+/// Questions about one request that are out at the same time. A path with many readings takes
+/// several rounds within the one deadline.
+pub(crate) const ASKED_AT_ONCE_MAX: usize = 8;
+
 /// A decision with what enforcement and the access log need beside it.
 #[derive(Debug)]
 pub(crate) struct Judged {
@@ -113,17 +117,26 @@ impl Worker {
         }
     }
 
-    /// Asks about every reading at once; answers come in the order of the readings.
+    /// Asks about every reading, a few at a time so that one request cannot fill the queue;
+    /// answers come in the order of the readings.
     async fn ask(&self, question: &Question, facts: &AskFacts) -> Vec<Result<Answer, AskError>> {
         let Some(icap) = &self.shared.icap else {
             // A profile asks for categories and no service is configured; `check` reports it.
             return vec![Err(AskError::Connect); question.uris().len()];
         };
-        let asked = question
-            .uris()
-            .iter()
-            .map(|uri| icap.ask(uri.clone(), facts.clone()));
-        join_all(asked).await
+        let until = icap.deadline();
+        let mut answers = Vec::with_capacity(question.uris().len());
+        for uris in question.uris().chunks(ASKED_AT_ONCE_MAX) {
+            if tokio::time::Instant::now() >= until {
+                answers.extend(uris.iter().map(|_| Err(AskError::Timeout)));
+                continue;
+            }
+            let asked = uris
+                .iter()
+                .map(|uri| icap.ask(uri.clone(), facts.clone(), until));
+            answers.extend(join_all(asked).await);
+        }
+        answers
     }
 }
 

@@ -87,7 +87,8 @@ async fn request_of(
     if let Target::Authority(_) = head.target() {
         return connect(context, &head, record).await;
     }
-    let readings = readings(context, &head);
+    let readings = readings(context, &head, head.path_and_query());
+    let root = root(context, &head, &readings);
     let target = target(context, &readings);
     let judged = context
         .worker
@@ -105,7 +106,7 @@ async fn request_of(
         record.judged(judged, Protocol::Http);
         let passed = Passed {
             head,
-            uri,
+            root,
             body_follows,
             record,
         };
@@ -113,8 +114,8 @@ async fn request_of(
     }
     let stopped = Stopped {
         received: received(context, &head),
-        host: uri.as_ref().map_or("", NormalUri::host).to_owned(),
-        unread: (request.into_body(), head.expect_continue()),
+        host: root.as_ref().map_or("", NormalUri::host).to_owned(),
+        unread: (request.into_body(), !head.expect_continue()),
         record,
     };
     enforce(context, judged, stopped).await
@@ -133,36 +134,41 @@ fn route(context: &Context, head: &Head, request: &Request<Incoming>) -> Result<
     }
 }
 
-/// Reads the URI to judge. The port is the one really connected to. HTTP/1.0 without Host asks
-/// for what the address itself serves.
-fn readings(context: &Context, head: &Head) -> Result<Readings, InvalidUri> {
+/// Reads the URI to judge, or another one of the same authority. The port is the one really
+/// connected to. HTTP/1.0 without Host asks for what the address itself serves.
+fn readings(context: &Context, head: &Head, path: &[u8]) -> Result<Readings, InvalidUri> {
     let connection = &context.connection;
-    match (connection.arrival, &connection.tunnel) {
-        (Arrival::Intercepted(destination), _) => match head.authority() {
-            Some(_) => head.readings(Some(destination.port())),
-            None => {
-                let authority = destination.to_string();
-                let path = head.path_and_query();
-                Readings::of_request(Scheme::Http, authority.as_bytes(), path, None)
-            }
-        },
-        (Arrival::Explicit, Some(tunnel)) => match head.authority() {
-            Some(_) => head.readings(Some(tunnel.authority.port())),
-            None => {
-                let authority = tunnel.authority.authority();
-                let path = head.path_and_query();
-                let port = Some(tunnel.authority.port());
-                Readings::of_request(Scheme::Http, authority.as_bytes(), path, port)
-            }
-        },
-        (Arrival::Explicit, None) => head.readings(None),
+    let (fallback, port) = match (connection.arrival, &connection.tunnel) {
+        (Arrival::Intercepted(destination), _) => {
+            (destination.to_string(), Some(destination.port()))
+        }
+        (Arrival::Explicit, Some(tunnel)) => {
+            let authority = tunnel.authority.authority().to_owned();
+            (authority, Some(tunnel.authority.port()))
+        }
+        (Arrival::Explicit, None) => (String::new(), None),
+    };
+    let authority = head.authority().unwrap_or(fallback.as_bytes());
+    Readings::of_request(Scheme::Http, authority, path, port)
+}
+
+/// Returns where a request goes that passes: its URI without the path, which may have too many
+/// readings to be judged and none that matters here.
+fn root(
+    context: &Context,
+    head: &Head,
+    readings: &Result<Readings, InvalidUri>,
+) -> Option<NormalUri> {
+    match readings {
+        Ok(readings) => Some(readings.normal().clone()),
+        Err(_) => Some(self::readings(context, head, b"/").ok()?.normal().clone()),
     }
 }
 
 /// Returns what to judge. A host in a tunnel to another host is not.
 fn target<'a>(context: &Context, readings: &'a Result<Readings, InvalidUri>) -> Judge<'a> {
     match (readings, &context.connection.tunnel) {
-        (Err(_), _) => Judge::Undecidable(Undecidable::InvalidHost),
+        (Err(why), _) => Judge::Undecidable(Undecidable::from(why)),
         (Ok(readings), Some(tunnel))
             if written_address(&tunnel.authority).is_none()
                 && tunnel.authority.host() != readings.normal().host() =>
@@ -218,7 +224,7 @@ async fn foreign(
     let stopped = Stopped {
         received: Vec::new(),
         host: String::new(),
-        unread: (request.into_body(), false),
+        unread: (request.into_body(), true),
         record,
     };
     enforce(context, judged, stopped).await
@@ -230,7 +236,7 @@ struct Stopped {
     received: Vec<u8>,
     /// Shown on the block page.
     host: String,
-    /// Its body, and whether the client waits for 100 before it sends it.
+    /// Its body, and whether the client sends it without being asked.
     unread: (Incoming, bool),
     record: Record,
 }
@@ -245,7 +251,7 @@ async fn enforce(context: &Context, judged: Judged, mut stopped: Stopped) -> Res
         Enforcement::Forward | Enforcement::Forbid | Enforcement::Redirect => {
             let redirect = location.as_deref().and_then(page::redirect);
             let page = redirect.unwrap_or_else(|| page::blocked(&stopped.host));
-            return after_the_body(page, stopped).await;
+            return after_the_body(page, stopped.unread, stopped.record).await;
         }
     };
     drop(stopped);
@@ -266,12 +272,14 @@ fn location(judged: &Judged, received: &[u8]) -> Option<String> {
 
 /// Reads the request's body over, then answers. A client that is to be asked for its body is not
 /// asked; and one whose body does not end is told that the connection does.
-async fn after_the_body(mut page: Response<AnswerBody>, stopped: Stopped) -> Response<AnswerBody> {
-    let (body, asks_first) = stopped.unread;
-    let mut record = stopped.record;
+pub(super) async fn after_the_body(
+    mut page: Response<AnswerBody>,
+    (body, comes): (Incoming, bool),
+    mut record: Record,
+) -> Response<AnswerBody> {
     let read_over = if body.is_end_stream() {
         true
-    } else if asks_first {
+    } else if !comes {
         false
     } else {
         matches!(

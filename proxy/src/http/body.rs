@@ -158,6 +158,14 @@ impl Upload {
         true
     }
 
+    /// Takes what is left of the body, for an origin that is gone. False: the client still waits
+    /// to be asked for it.
+    pub(super) fn take_rest(&self) -> Option<(Incoming, bool)> {
+        let body = self.body.take()?;
+        let was_asked = self.wait.take().is_none();
+        Some((body, was_asked))
+    }
+
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let mut wait = self.wait.borrow_mut();
         if let Some(waiting) = wait.as_mut() {

@@ -47,7 +47,7 @@ pub(super) async fn connect(
     }
     let target = match &readings {
         Ok(readings) => Target::Uri(readings),
-        Err(_) => Target::Undecidable(Undecidable::InvalidHost),
+        Err(why) => Target::Undecidable(Undecidable::from(why)),
     };
     let judged = context
         .worker

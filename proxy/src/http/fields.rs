@@ -92,6 +92,7 @@ pub(super) fn rewrite_answer(
         fields.remove(CONTENT_LENGTH);
         fields.remove(TRANSFER_ENCODING);
     }
+    mend_length(fields);
     let upgrade = fields.get(UPGRADE).cloned();
     remove_hop_by_hop(fields);
     match (status, asked) {
@@ -109,6 +110,18 @@ pub(super) fn rewrite_answer(
     }
     add_via(fields, role);
     Ok(())
+}
+
+/// Writes a length once that is repeated (RFC 9112 section 6.3). hyper took it for the framing, so
+/// all are the same, but in an answer to HEAD, where none frames anything.
+fn mend_length(fields: &mut HeaderMap) {
+    let first = fields.get(CONTENT_LENGTH).and_then(|value| {
+        let first = value.as_bytes().split(|byte| *byte == b',').next()?;
+        HeaderValue::from_bytes(first.trim_ascii()).ok()
+    });
+    if let Some(length) = first {
+        fields.insert(CONTENT_LENGTH, length);
+    }
 }
 
 /// Returns whether this proxy forwarded the request before.

@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use uri::NormalUri;
 
+use super::answer::after_the_body;
 use super::body::{AnswerBody, RequestBody, Upload};
 use super::context::{Context, Role};
 use super::ending::Ending;
@@ -33,8 +34,9 @@ pub(super) const ANSWER_WAIT_MAX: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub(super) struct Passed {
     pub(super) head: Box<Head>,
-    /// Absent if the authority has no normal form and was passed all the same.
-    pub(super) uri: Option<NormalUri>,
+    /// A URI of the judged authority. Absent if that has no normal form and was passed all the
+    /// same.
+    pub(super) root: Option<NormalUri>,
     /// Bytes of the body came with the head.
     pub(super) body_follows: bool,
     pub(super) record: Record,
@@ -54,12 +56,12 @@ pub(super) async fn forward(
     mut passed: Passed,
     request: Request<Incoming>,
 ) -> Response<AnswerBody> {
-    let Some(origin) = origin_of(context, passed.uri.as_ref()) else {
-        return give_up(
-            context,
-            passed.record,
-            &NoAnswer::Dial(DialError::Unresolved(String::new())),
-        );
+    let Some(origin) = origin_of(context, passed.root.as_ref()) else {
+        let why = NoAnswer::Dial(DialError::Unresolved(String::new()));
+        let body = request.into_body();
+        let (page, record) = failed(context, passed.record, &why);
+        let comes = !passed.head.expect_continue();
+        return after_the_body(page, (body, comes), record).await;
     };
     let expectation = Arc::new(Notify::new());
     let (outgoing, upload) = outgoing(context, &passed, request, &expectation);
@@ -74,7 +76,7 @@ pub(super) async fn forward(
         Err(_) if upload.broke_off() => {
             return refuse_body(passed.record, BadRequest::Truncated);
         }
-        Err(why) => return give_up(context, passed.record, &why),
+        Err(why) => return give_up(context, passed.record, &why, &upload).await,
     };
     let asked = passed.head.upgrade();
     if let Err(bad) = fields::rewrite_answer(&mut answer, asked, context.role()) {
@@ -100,10 +102,10 @@ pub(super) async fn forward(
 
 /// Returns where a request goes: an intercepted one to where the client sent it, whatever its
 /// authority says.
-fn origin_of(context: &Context, uri: Option<&NormalUri>) -> Option<Origin> {
+fn origin_of(context: &Context, root: Option<&NormalUri>) -> Option<Origin> {
     match context.role() {
         Role::Intermediary => Origin::of(&context.connection),
-        Role::Proxy => uri.map(Origin::named_by),
+        Role::Proxy => root.map(Origin::named_by),
     }
 }
 
@@ -119,7 +121,7 @@ fn outgoing(
     // hyper's part of an upgrade is not used: this crate changes protocol itself.
     parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
     let forwarded = Forwarded {
-        host: host(head, passed.uri.as_ref()),
+        host: host(head, passed.root.as_ref()),
         framing: head.framing(),
         upgrade: head.upgrade(),
         role: context.role(),
@@ -180,11 +182,11 @@ fn target(head: &Head) -> Uri {
 
 /// Returns the one Host: the judged authority, in the client's own letters where they are the
 /// same but for case.
-fn host(head: &Head, uri: Option<&NormalUri>) -> HeaderValue {
+fn host(head: &Head, root: Option<&NormalUri>) -> HeaderValue {
     let written = head.authority().unwrap_or_default();
-    let text = match uri {
-        Some(uri) if !written.eq_ignore_ascii_case(uri.authority().as_bytes()) => {
-            uri.authority().as_bytes()
+    let text = match root {
+        Some(root) if !written.eq_ignore_ascii_case(root.authority().as_bytes()) => {
+            root.authority().as_bytes()
         }
         Some(_) | None => written,
     };
@@ -302,8 +304,24 @@ fn refuse_body(mut record: Record, bad: BadRequest) -> Response<AnswerBody> {
     recorded(page, record)
 }
 
-/// Answers for an origin that does not.
-fn give_up(context: &Context, mut record: Record, why: &NoAnswer) -> Response<AnswerBody> {
+/// Answers for an origin that does not, after the client's body. The origin is let go first: it
+/// must not take the end of its part of the body for the end of the body.
+async fn give_up(
+    context: &Context,
+    record: Record,
+    why: &NoAnswer,
+    upload: &Upload,
+) -> Response<AnswerBody> {
+    context.origins.close();
+    let (page, record) = failed(context, record, why);
+    match upload.take_rest() {
+        Some(rest) => after_the_body(page, rest, record).await,
+        None => recorded(page, record),
+    }
+}
+
+/// Returns the page about an origin that does not answer.
+fn failed(context: &Context, mut record: Record, why: &NoAnswer) -> (Response<AnswerBody>, Record) {
     let (word, status, reason) = match why {
         NoAnswer::Dial(error @ DialError::Forbidden(_)) => (
             error.as_str(),
@@ -335,7 +353,7 @@ fn give_up(context: &Context, mut record: Record, why: &NoAnswer) -> Response<An
         }
     };
     record.failed(word);
-    recorded(page::failed(status, reason), record)
+    (page::failed(status, reason), record)
 }
 
 /// Lets the record follow the answer's body.

@@ -94,6 +94,8 @@ impl Origins {
         (origin, then): (&Origin, Then),
     ) -> Result<Ready, DialError> {
         self.links.borrow_mut().clear();
+        // One that answered HTTP instead and has ended since.
+        self.upgraded.take();
         let socket = worker.dial(connection, origin).await?;
         let io = OriginIo {
             socket,
@@ -118,6 +120,12 @@ impl Origins {
     /// Keeps a connection for the next request.
     pub(super) fn keep(&self, origin: Origin, sender: SendRequest<RequestBody>) {
         *self.kept.borrow_mut() = Some((origin, sender));
+    }
+
+    /// Closes every connection, in the middle of a request too.
+    pub(super) fn close(&self) {
+        self.kept.take();
+        self.links.borrow_mut().clear();
     }
 
     /// Drives the links.

@@ -55,7 +55,7 @@ impl Client {
         let uri = NormalUri::parse(uri.as_bytes()).unwrap();
         async move {
             let started = Instant::now();
-            let answer = icap.ask(uri, AskFacts::default()).await;
+            let answer = icap.ask(uri, AskFacts::default(), icap.deadline()).await;
             let took = started.elapsed();
             assert!(took < icap.deadline + LATE_MAX, "{took:?} at {place}");
             answer
@@ -114,7 +114,11 @@ async fn a_question_carries_what_is_needed_and_no_more() {
         subscriber: Some("111220000001".into()),
     };
     let uri = NormalUri::parse(b"http://a.example:8080/x?y").unwrap();
-    let answer = client.icap.ask(uri, facts).await.unwrap();
+    let answer = client
+        .icap
+        .ask(uri, facts, client.icap.deadline())
+        .await
+        .unwrap();
     assert_eq!(
         answer
             .categories
@@ -153,7 +157,11 @@ async fn the_subscriber_is_named_to_those_who_ask_for_it() {
             ..AskFacts::default()
         };
         let uri = NormalUri::parse(b"http://a.example/x").unwrap();
-        client.icap.ask(uri, facts).await.unwrap();
+        client
+            .icap
+            .ask(uri, facts, client.icap.deadline())
+            .await
+            .unwrap();
         let text = &peer.questions()[0].text;
         assert_eq!(
             text.contains("X-Subscriber-ID: 111220000001\r\n"),

@@ -367,3 +367,92 @@ async fn what_is_judged_is_what_is_forwarded() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_length_that_is_repeated_is_written_once() {
+    for path in ["/twice", "/list"] {
+        let world = World::new("forbidden", "block").await;
+        let request = format!("GET {path} HTTP/1.1|Host: good.test||").repeat(2);
+        let answer = world.talk(Way::Intercepted, &request).await;
+        let expected = "HTTP/1.1 200 OK|Content-Length: 2||ok".repeat(2);
+        assert_eq!(answer, expected, "{path}");
+    }
+    let world = World::new("forbidden", "block").await;
+    let request = "HEAD /head-twice HTTP/1.1|Host: good.test||".repeat(2);
+    let answer = world.talk(Way::Intercepted, &request).await;
+    assert_eq!(answer, "HTTP/1.1 200 OK|Content-Length: 77||".repeat(2));
+}
+
+#[tokio::test]
+async fn answers_without_a_body_end_with_their_head() {
+    let world = World::new("forbidden", "block").await;
+    let request = "GET /empty HTTP/1.1|Host: good.test||\
+        GET /unchanged HTTP/1.1|Host: good.test||GET / HTTP/1.1|Host: good.test||";
+    let answer = world.talk(Way::Intercepted, request).await;
+    let expected = "HTTP/1.1 204 No Content||HTTP/1.1 304 Not Modified|ETag: x||";
+    assert_eq!(answer, format!("{expected}{HELLO}"));
+    assert_eq!(world.log(3).await.len(), 3);
+}
+
+/// A path that nobody judges still has an origin, also where the client names it.
+#[tokio::test]
+async fn a_path_with_too_many_readings_goes_where_its_host_says() {
+    let path = "/a;b%2f..%5c%252e%3f%00";
+    for (way, request) in [
+        (
+            Way::Intercepted,
+            format!("GET {path} HTTP/1.1|Host: Good.Test||"),
+        ),
+        (
+            Way::Explicit,
+            format!("GET http://Good.Test{path} HTTP/1.1|Host: x||"),
+        ),
+    ] {
+        let world = World::new("forbidden", "pass").await;
+        let answer = world.talk(way, &request).await;
+        assert!(answer.ends_with("||hello"), "{request}: {answer}");
+        assert_eq!(world.log(1).await[0]["undecidable"], "ambiguous");
+        let seen = world.origin.seen();
+        assert!(seen[0].contains(path), "{seen:?}");
+        assert!(seen[0].contains("|Host: Good.Test|") || seen[0].ends_with("|Host: good.test||"));
+        let world = World::new("forbidden", "block").await;
+        let answer = world.talk(way, &request).await;
+        assert!(answer.starts_with("HTTP/1.1 403 Forbidden|"), "{answer}");
+        assert!(answer.contains("<b>good.test</b>"), "{answer}");
+    }
+}
+
+/// A client that listens only after it has sent must see why it sent in vain.
+#[tokio::test]
+async fn an_upload_to_nowhere_is_answered() {
+    let world = World::new("forbidden", "block").await;
+    world
+        .connect(Way::Explicit, async |mut client: TcpStream| {
+            let body = vec![b'x'; 8_000_000];
+            let head = format!(
+                "POST http://nowhere.good.test/ HTTP/1.1|Host: x|Content-Length: {}||",
+                body.len()
+            );
+            client.write_all(&wire(&head)).await.unwrap();
+            client.write_all(&body).await.unwrap();
+            let answer = read_until(&mut client, "</html>\n").await;
+            assert!(answer.starts_with("HTTP/1.1 502 Bad Gateway|"), "{answer}");
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn java_asks_for_h2c_and_keeps_its_connection() {
+    let world = World::new("forbidden", "block").await;
+    let request = "GET / HTTP/1.1|Host: good.test|Upgrade: h2c|HTTP2-Settings: AA|\
+        Connection: Upgrade, HTTP2-Settings||";
+    let answer = world.talk(Way::Intercepted, &request.repeat(3)).await;
+    assert_eq!(answer, HELLO.repeat(3));
+    assert!(
+        world
+            .origin
+            .seen()
+            .iter()
+            .all(|seen| seen.starts_with("1: "))
+    );
+}

@@ -173,9 +173,14 @@ fn answer(path: &str, body: &str) -> String {
             format!("HTTP/1.1 200 OK|Content-Length: {len}||{body}")
         }
         "/mended" => "HTTP/1.1 200 OK|Content-Length : 2|X-Folded: a|  b||ok".to_owned(),
+        "/twice" => "HTTP/1.1 200 OK|Content-Length: 2|Content-Length: 2||ok".to_owned(),
+        "/list" => "HTTP/1.1 200 OK|Content-Length: 2, 2||ok".to_owned(),
+        "/empty" => "HTTP/1.1 204 No Content|Content-Length: 0||".to_owned(),
+        "/unchanged" => "HTTP/1.1 304 Not Modified|Content-Length: 77|ETag: x||".to_owned(),
         "/eof" => "HTTP/1.0 200 OK||until the end".to_owned(),
         "/broken" => "HTTP/1.1 200 OK|Content-Length: 100||part".to_owned(),
         "/nonsense" => "SSH-2.0-x||".to_owned(),
+        "/head-twice" => "HTTP/1.1 200 OK|Content-Length: 77|Content-Length: 77||".to_owned(),
         "/head" => "HTTP/1.1 200 OK|Content-Length: 77||".to_owned(),
         "/gzip" => "HTTP/1.1 200 OK|Transfer-Encoding: gzip, chunked||0||".to_owned(),
         _ => "HTTP/1.1 200 OK|Content-Length: 5|X-Case: a|Keep-Alive: 5|\

@@ -302,7 +302,7 @@ async fn a_full_queue_is_overload_at_once() {
     for _ in 0..QUEUE_LEN_MAX + ASKING_MAX + 100 {
         let icap = client.icap.clone();
         let uri = NormalUri::parse(b"http://a.example/").unwrap();
-        asking.spawn(async move { icap.ask(uri, AskFacts::default()).await });
+        asking.spawn(async move { icap.ask(uri, AskFacts::default(), icap.deadline()).await });
     }
     let answers = asking.join_all().await;
     // Two thousand questions at once are more than a busy machine ends to the millisecond.
