@@ -349,6 +349,40 @@ fn a_session_change_while_a_request_waits_leaves_it_its_profile() {
     assert_eq!(after.response().status, 200, "judged under the new profile");
 }
 
+/// A link of a click counter: 16 readings, two rounds of questions.
+const CLICK: &str = "http://news.test/w_1;h_2/https%3A%2F%2Fb.test%2Fc%2520d.png%3Fv%3D1";
+
+#[test]
+fn every_reading_of_a_path_is_asked_about() {
+    let peer = IcapPeer::start(by_name);
+    let (gateway, origin) = start(&peer);
+    assert_eq!(gateway.client().get(CLICK).status, 200);
+    let asked = peer.asked();
+    assert_eq!(asked.len(), 16, "{asked:?}");
+    assert_eq!(origin.requests().len(), 1);
+    // Whichever reading is the blocked one.
+    for number in [0, 7, 8, 15] {
+        let blocked = asked[number].clone();
+        let peer = IcapPeer::start(move |uri| lines(if uri == blocked { "adult" } else { "news" }));
+        let (gateway, _origin) = start(&peer);
+        assert_eq!(gateway.client().get(CLICK).status, 403, "{}", asked[number]);
+    }
+}
+
+#[test]
+fn all_rounds_of_questions_share_one_deadline() {
+    let peer = IcapPeer::start(|_| {
+        std::thread::sleep(DEADLINE * 3 / 4);
+        lines("news")
+    });
+    let (gateway, _origin) = start(&peer);
+    let start = Instant::now();
+    let mut client = gateway.client();
+    assert_eq!(client.get(CLICK).status, 403, "the error action");
+    assert!(start.elapsed() < DEADLINE + SLACK, "{:?}", start.elapsed());
+    assert!(peer.asked().len() <= 16);
+}
+
 #[test]
 fn a_bad_reload_leaves_the_old_policy_in_force() {
     let peer = IcapPeer::start(by_name);
