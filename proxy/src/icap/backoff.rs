@@ -43,6 +43,15 @@ impl Backoff {
         self.wait
     }
 
+    /// Returns what to go on with after an answered probe of an endpoint that has answered no
+    /// question yet.
+    pub(super) fn after_probe(self) -> Self {
+        Self {
+            wrong: self.wrong,
+            ..Self::default()
+        }
+    }
+
     /// Returns how long to pause after a failed probe, before chance is added.
     pub(super) fn pause(&mut self, error: ProbeError) -> Duration {
         match error {

@@ -52,6 +52,13 @@ pub(super) struct Limits {
     pub(super) answer_by: Instant,
 }
 
+/// What was left of those times when the exchange began.
+#[derive(Clone, Copy, Debug)]
+struct Had {
+    to_connect: Duration,
+    to_answer: Duration,
+}
+
 /// An answer as it came.
 #[derive(Debug)]
 pub(super) struct Exchanged {
@@ -125,11 +132,12 @@ impl Endpoint {
         }
         let question = self.question(asked)?;
         let waiting = Instant::now();
-        let slot = timeout_at(limits.answer_by, self.pool.slot())
+        // With others to ask after it, waiting in line is not worth more time than connecting.
+        let slot = timeout_at(limits.connect_by, self.pool.slot())
             .await
             .map_err(|_| AskError::Overload)?;
         let waited = waiting.elapsed();
-        let had = limits.answer_by.saturating_duration_since(Instant::now());
+        let had = limits.had();
         let exchanged = self.exchange(&question, Exchange::Reqmod, limits).await;
         let (answer, tidy) = match exchanged {
             Ok(exchanged) => {
@@ -143,7 +151,7 @@ impl Endpoint {
         match answer {
             Ok(answer) => Ok((answer, tidy)),
             // The time went by in waiting for a connection.
-            Err(AskError::Timeout) if waited > had => Err(AskError::Overload),
+            Err(AskError::Timeout) if waited > had.to_answer => Err(AskError::Overload),
             Err(error) => Err(error),
         }
     }
@@ -298,11 +306,12 @@ impl Endpoint {
 
     /// Tells the breaker. Answers count as answers even if they say no: else a client could
     /// take the endpoint down with URIs that it does not like.
-    fn report(&self, error: Option<AskError>, had: Duration) {
+    fn report(&self, error: Option<AskError>, had: Had) {
         match error {
             None | Some(AskError::Status) => self.health.succeeded(),
             // What was left of the deadline says little about the endpoint.
-            Some(AskError::Timeout) if had < self.deadline / 2 => {}
+            Some(AskError::Timeout) if had.to_answer < self.deadline / 2 => {}
+            Some(AskError::Connect) if had.to_connect < self.deadline / 8 => {}
             Some(
                 AskError::Connect | AskError::Timeout | AskError::Protocol | AskError::Overload,
             ) => self.changed(self.health.failed()),
@@ -323,6 +332,14 @@ impl Limits {
         Self {
             connect_by,
             answer_by: deadline,
+        }
+    }
+
+    fn had(self) -> Had {
+        let now = Instant::now();
+        Had {
+            to_connect: self.connect_by.saturating_duration_since(now),
+            to_answer: self.answer_by.saturating_duration_since(now),
         }
     }
 

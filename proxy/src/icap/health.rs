@@ -1,6 +1,6 @@
 //! The breaker of one endpoint: whether questions are sent to it.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use tokio::sync::{Notify, watch};
 
@@ -24,6 +24,8 @@ pub(super) struct Health {
     state: watch::Sender<State>,
     failures: AtomicU32,
     tripped: Notify,
+    /// Whether a question was answered since the endpoint last came up.
+    answered: AtomicBool,
 }
 
 /// Whether a report changed the state.
@@ -45,6 +47,7 @@ impl Default for Health {
             state: watch::Sender::new(State::Starting),
             failures: AtomicU32::new(0),
             tripped: Notify::new(),
+            answered: AtomicBool::new(false),
         }
     }
 }
@@ -67,9 +70,16 @@ impl Health {
         self.tripped.notified().await;
     }
 
+    /// Returns whether a question was answered since the endpoint last came up. One that answers
+    /// probes alone is no use.
+    pub(super) fn has_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
+    }
+
     /// Notes a question that was answered.
     pub(super) fn succeeded(&self) {
         self.failures.store(0, Ordering::Relaxed);
+        self.answered.store(true, Ordering::Relaxed);
     }
 
     /// Notes a question, or a probe of an endpoint that is up, that failed.
@@ -88,12 +98,12 @@ impl Health {
     /// Notes a probe that was answered.
     pub(super) fn probe_succeeded(&self) -> Change {
         self.failures.store(0, Ordering::Relaxed);
-        let before = self.state.send_replace(State::Up);
-        if before == State::Up {
-            Change::None
-        } else {
-            Change::CameUp
+        if *self.state.borrow() == State::Up {
+            return Change::None;
         }
+        self.answered.store(false, Ordering::Relaxed);
+        self.state.send_replace(State::Up);
+        Change::CameUp
     }
 
     /// Notes a probe that failed. An endpoint that never answered is down with the first.

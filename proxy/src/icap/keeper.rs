@@ -59,7 +59,10 @@ async fn keep_probing(endpoint: &Arc<Endpoint>) {
     loop {
         let pause = match probe(endpoint, backoff.wait()).await {
             Ok(answer) => {
-                backoff = Backoff::default();
+                backoff = match endpoint.health.has_answered() {
+                    true => Backoff::default(),
+                    false => backoff.after_probe(),
+                };
                 endpoint.metrics.options("answer");
                 endpoint.changed(endpoint.health.probe_succeeded());
                 remark(endpoint, &answer, &mut remarked);
@@ -72,8 +75,13 @@ async fn keep_probing(endpoint: &Arc<Endpoint>) {
             }
         };
         tokio::select! {
-            () = rest(endpoint, jittered(pause)) => {}
+            () = rest(endpoint, jittered(pause)) => continue,
             () = endpoint.health.tripped() => {}
+        }
+        if !endpoint.health.has_answered() {
+            // It answers probes and no question. Up at once, it would only cost the next
+            // questions their deadline.
+            rest(endpoint, jittered(backoff.pause(ProbeError::Wrong))).await;
         }
     }
 }

@@ -231,6 +231,56 @@ async fn a_breaker_opens_and_closes_by_itself() {
 }
 
 #[tokio::test]
+async fn a_service_that_answers_options_alone_is_left_out_for_a_while() {
+    let first = Peer::start(|_| Act::Stall).await;
+    let second = Peer::start(echo).await;
+    let client = Client::start(&config(&[service(&first), service(&second)]));
+    let (mut failed, mut answered) = (0, 0);
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(3) {
+        match client.ask("http://a.example/x").await {
+            Ok(_) => answered += 1,
+            Err(_) => failed += 1,
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    // Up for 5 failures at the start, and after pauses of 1 s and, perhaps, 2 s.
+    assert!(failed <= 3 * health::FAILURES_MAX, "{failed} failed");
+    assert!(answered > 20, "{answered} answered");
+}
+
+#[tokio::test]
+async fn a_busy_service_is_not_taken_for_a_dead_one() {
+    // Each question has a connection of its own, so none finds one to use again.
+    let offer = OFFER.replace("Preview: 0", "Max-Connections: 1");
+    let first = Peer::start_at(any(), move |seen| match seen.method {
+        icap::Method::Options => Act::Say(offer.clone()),
+        // About 0.4 s.
+        icap::Method::Reqmod | icap::Method::Respmod => {
+            Act::Drip("ICAP/1.0 204 x\r\nConnection: close\r\n\r\n".to_owned())
+        }
+    })
+    .await;
+    let second = Peer::start(echo).await;
+    let mut config = config(&[service(&first), service(&second)]);
+    config.deadline = Duration::from_secs(1);
+    let client = Client::start(&config);
+    for _ in 0..2 {
+        let asking: Vec<_> = (0..20).map(|_| client.ask("http://a.example/x")).collect();
+        let mut tasks = tokio::task::JoinSet::new();
+        for ask in asking {
+            tasks.spawn(ask);
+        }
+        let answers = tasks.join_all().await;
+        assert!(
+            answers.iter().all(Result::is_ok),
+            "the second has time for all"
+        );
+        assert_eq!(first.probes(), 1, "its breaker did not open");
+    }
+}
+
+#[tokio::test]
 async fn statuses_do_not_open_the_breaker() {
     let peer = Peer::start(|seen| match seen.uri.ends_with("/bad") {
         true => Act::Say("ICAP/1.0 500 Error\r\n\r\n".to_owned()),

@@ -161,6 +161,14 @@ impl Peer {
         questions.cloned().collect()
     }
 
+    /// Returns how many OPTIONS requests there were so far.
+    pub(super) fn probes(&self) -> usize {
+        let seen = self.state.seen.lock().unwrap();
+        seen.iter()
+            .filter(|seen| seen.method == Method::Options)
+            .count()
+    }
+
     /// Returns how many connections were made so far.
     pub(super) fn connections(&self) -> usize {
         self.state.connections.load(Ordering::SeqCst)
