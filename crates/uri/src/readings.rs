@@ -162,12 +162,28 @@ struct Others<'a> {
 impl Others<'_> {
     /// Adds what every kind of server that may differ here makes of `target`.
     fn read(&mut self, target: Target<'_>, marks: Marks) -> Result<(), InvalidUri> {
-        let readers = readers(marks);
+        let run_before_dots = self.read_as(&readers(marks), target)?;
+        if run_before_dots && !marks.run_before_dots {
+            // Some run only shows without parameters or NUL: the one in `/a/;/..`.
+            let marks = Marks {
+                run_before_dots,
+                ..marks
+            };
+            self.read_as(&readers(marks), target)?;
+        }
+        Ok(())
+    }
+
+    /// Adds what these kinds of server make of `target`. Returns whether one of them saw a double
+    /// dot after an empty segment.
+    fn read_as(&mut self, readers: &[Reader], target: Target<'_>) -> Result<bool, InvalidUri> {
         if readers.len() > READERS_MAX || readers.len() * target.len() > READ_LEN_MAX {
             return Err(InvalidUri::Ambiguous);
         }
-        for reader in readers {
-            let (uri, _) = Base::under(self.normal).into_uri(target, reader);
+        let mut run_before_dots = false;
+        for &reader in readers {
+            let (uri, marks) = Base::under(self.normal).into_uri(target, reader);
+            run_before_dots |= marks.run_before_dots;
             if uri == *self.normal || self.uris.contains(&uri) {
                 continue;
             }
@@ -176,7 +192,7 @@ impl Others<'_> {
             }
             self.uris.push(uri);
         }
-        Ok(())
+        Ok(run_before_dots)
     }
 }
 

@@ -71,6 +71,15 @@ fn path_parameters() {
 }
 
 #[test]
+fn empty_segments_that_only_one_kind_of_server_sees() {
+    // Without its parameters, or its NUL, this is /ok//../bad; with runs collapsed first, /bad.
+    check("/ok/;/../bad", &["/bad"]);
+    check("/ok/;x=1/../bad", &["/bad"]);
+    check("/ok//..;/bad", &["/ok/bad", "/bad"]);
+    check("/ok/%00/../bad", &["/ok/", "/bad"]);
+}
+
+#[test]
 fn encoded_nul() {
     check("/%00bad", &["/bad", "/"]);
     check("/bad%00.html", &["/bad.html", "/bad"]);
@@ -239,8 +248,8 @@ fn what_is_read_for_all_servers_together_has_a_limit() {
     let longest = READ_LEN_MAX / readers.len();
     let reads = |path_len: usize, query_len: usize| {
         let path = format!(
-            "/;/../{}?{}",
-            "a".repeat(path_len - 6),
+            "/;/x/y/{}?{}",
+            "a".repeat(path_len - 7),
             "b".repeat(query_len)
         );
         Readings::of_request(Scheme::Http, b"a.example", path.as_bytes(), None)
@@ -257,6 +266,30 @@ fn what_is_read_for_all_servers_together_has_a_limit() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn every_kind_of_server_reads_one_of_the_readings(path in "[a/.;%2fF5cC03?\\\\e]{0,30}") {
+        let text = format!("http://a.example/{path}");
+        let Ok(readings) = Readings::parse(text.as_bytes()) else {
+            return Ok(());
+        };
+        let all = Marks {
+            nested_escapes: true,
+            encoded_slash: true,
+            backslash: true,
+            question_mark: true,
+            parameters: true,
+            nul: true,
+            run_before_dots: true,
+            ends_in_dot: false,
+        };
+        let target = split(text.as_bytes()).unwrap().target.to_vec();
+        for reader in readers(all) {
+            let target = Target::without_fragment(&target);
+            let (uri, _) = Base::under(readings.normal()).into_uri(target, reader);
+            prop_assert!(readings.iter().any(|reading| *reading == uri), "{uri} for {reader:?}");
+        }
+    }
 
     #[test]
     fn readings_are_few_and_different(path in "[a/.;%2fF5cC03?\\\\#e]{0,30}") {
