@@ -456,3 +456,21 @@ async fn java_asks_for_h2c_and_keeps_its_connection() {
             .all(|seen| seen.starts_with("1: "))
     );
 }
+
+#[tokio::test]
+async fn an_early_answer_reaches_a_client_that_still_sends() {
+    let world = World::new("forbidden", "block").await;
+    world
+        .connect(Way::Intercepted, async |mut client: TcpStream| {
+            let head = "POST /early HTTP/1.1|Host: good.test|Content-Length: 3000000||";
+            client.write_all(&wire(head)).await.unwrap();
+            let (mut answer, mut upload) = client.split();
+            let mut text = String::new();
+            // The upload may be cut off; the answer may not.
+            let body = vec![b'x'; 3_000_000];
+            let (read, _) = tokio::join!(answer.read_to_string(&mut text), upload.write_all(&body));
+            read.unwrap();
+            assert!(text.ends_with("\r\n\r\ntoo much"), "{text}");
+        })
+        .await;
+}

@@ -68,6 +68,12 @@ impl Peer {
                     let hints = "HTTP/1.1 103 Early Hints|Link: </a>|Connection: x|X: 1||";
                     self.send(hints).await;
                 }
+                "/early" => {
+                    self.keep(&head, "");
+                    let answer = "HTTP/1.1 413 Content Too Large|Content-Length: 8|\
+                        Connection: close||too much";
+                    return self.send(answer).await;
+                }
                 "/final" => {
                     self.keep(&head, "");
                     let answer = "HTTP/1.1 401 Unauthorized|Content-Length: 2||no";

@@ -133,3 +133,38 @@ async fn an_explicit_proxy_is_no_web_site() {
         assert_eq!(log.last().unwrap()["reason"], word);
     }
 }
+
+/// Nothing after the last request that a client announces is looked at.
+#[tokio::test]
+async fn nothing_follows_a_request_that_closes() {
+    for first in [
+        "GET /1 HTTP/1.1|Host: good.test|Connection: close||",
+        "GET /1 HTTP/1.0|Host: good.test||",
+    ] {
+        let world = World::new("forbidden", "pass").await;
+        let answer = world
+            .talk(Way::Intercepted, &format!("{first}{GOOD}"))
+            .await;
+        assert!(answer.ends_with("||hello"), "{answer}");
+        assert_eq!(answer.matches("HTTP/1.").count(), 1, "{answer}");
+        assert_eq!(world.origin.seen().len(), 1);
+        assert_eq!(world.log(1).await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn http_1_0_may_keep_its_connection() {
+    let world = World::new("forbidden", "pass").await;
+    let request = "GET /1 HTTP/1.0|Host: good.test|Connection: keep-alive||";
+    let answer = world.talk(Way::Intercepted, &request.repeat(2)).await;
+    assert_eq!(answer.matches("HTTP/1.0 200 OK|").count(), 2, "{answer}");
+    assert_eq!(
+        answer.matches("|Connection: keep-alive|").count(),
+        2,
+        "{answer}"
+    );
+    let chunked = request.replace("GET /1", "GET /chunked");
+    let answer = world.talk(Way::Intercepted, &chunked.repeat(2)).await;
+    assert!(answer.ends_with("||abcde"), "{answer}");
+    assert_eq!(answer.matches("HTTP/1.0 200 OK|").count(), 1, "{answer}");
+}
