@@ -15,6 +15,7 @@ mod docs;
 mod explicit;
 mod icap_settings;
 mod peers;
+mod s4;
 mod settings;
 mod transparent;
 mod tunnel;

@@ -1,7 +1,9 @@
 //! A client that sends exactly the bytes it is given.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+
+use socket2::{Domain, Socket, Type};
 
 use crate::WAIT_MAX;
 
@@ -50,7 +52,22 @@ impl Client {
     /// Connects.
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Self {
-        let socket = TcpStream::connect_timeout(&address, WAIT_MAX).expect("a connection");
+        Self::over(TcpStream::connect_timeout(&address, WAIT_MAX).expect("a connection"))
+    }
+
+    /// Connects from this address of the machine.
+    #[track_caller]
+    pub fn connect_from(source: IpAddr, address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+        let source = SocketAddr::new(source, 0);
+        socket.bind(&source.into()).expect("an address of ours");
+        socket
+            .connect_timeout(&address.into(), WAIT_MAX)
+            .expect("a connection");
+        Self::over(socket.into())
+    }
+
+    fn over(socket: TcpStream) -> Self {
         socket.set_read_timeout(Some(WAIT_MAX)).unwrap();
         socket.set_write_timeout(Some(WAIT_MAX)).unwrap();
         socket.set_nodelay(true).unwrap();

@@ -7,7 +7,7 @@ use crate::client::Client;
 use crate::program::Program;
 
 /// What a gateway is started with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Setup {
     hosts: Vec<(String, SocketAddr)>,
     http_ports: Vec<u16>,
@@ -17,6 +17,7 @@ pub struct Setup {
     proxy_lines: String,
     file_lines: String,
     policy: String,
+    workers: usize,
 }
 
 /// A running gateway.
@@ -32,8 +33,15 @@ impl Setup {
     /// Starts with the text of a policy file.
     pub fn new(policy: &str) -> Self {
         Self {
+            hosts: Vec::new(),
+            http_ports: Vec::new(),
+            tls_ports: Vec::new(),
+            icap: Vec::new(),
+            icap_lines: String::new(),
+            proxy_lines: String::new(),
+            file_lines: String::new(),
             policy: policy.to_owned(),
-            ..Self::default()
+            workers: 2,
         }
     }
 
@@ -72,6 +80,13 @@ impl Setup {
         self
     }
 
+    /// Runs this many workers instead of two; clients of one worker share its cache.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
     /// Adds lines to the `proxy:` section.
     #[must_use]
     pub fn proxy_line(mut self, line: &str) -> Self {
@@ -90,9 +105,9 @@ impl Setup {
     pub fn config(&self) -> String {
         let mut text = format!(
             "policy: policy.yaml\nproxy:\n  admin: 127.0.0.1:0\n  listen: [{{mode: explicit, \
-             address: \"127.0.0.1:0\"}}]\n  ports: {{http: {:?}, tls: {:?}}}\n  workers: 2\n  \
+             address: \"127.0.0.1:0\"}}]\n  ports: {{http: {:?}, tls: {:?}}}\n  workers: {}\n  \
              access_log: {{path: \"-\"}}\n  drain_s: 5\n",
-            self.http_ports, self.tls_ports
+            self.http_ports, self.tls_ports, self.workers
         );
         if !self.hosts.is_empty() {
             text.push_str("  hosts:\n");
@@ -132,6 +147,12 @@ impl Gateway {
     #[track_caller]
     pub fn client(&self) -> Client {
         Client::connect(self.address)
+    }
+
+    /// Connects a client that has this loopback address, such as `127.0.0.2`.
+    #[track_caller]
+    pub fn client_at(&self, source: &str) -> Client {
+        Client::connect_from(source.parse().unwrap(), self.address)
     }
 
     /// Opens a tunnel; returns the client and the status of the answer, 0 if the connection ended

@@ -36,6 +36,7 @@ pub struct IcapPeer {
 struct State {
     script: Mutex<Script>,
     tag: Mutex<String>,
+    options_ttl_s: Mutex<u32>,
     asked: Mutex<Vec<String>>,
     requests: Mutex<Vec<String>>,
     sockets: Mutex<Vec<TcpStream>>,
@@ -58,6 +59,7 @@ impl IcapPeer {
         let state = Arc::new(State {
             script: Mutex::new(Arc::new(script)),
             tag: Mutex::new("\"one\"".to_owned()),
+            options_ttl_s: Mutex::new(3600),
             asked: Mutex::default(),
             requests: Mutex::default(),
             sockets: Mutex::default(),
@@ -75,7 +77,12 @@ impl IcapPeer {
                     .unwrap()
                     .push(socket.try_clone().unwrap());
                 let shared = Arc::clone(&shared);
-                std::thread::spawn(move || serve(socket, &shared));
+                std::thread::spawn(move || {
+                    let closing = socket.try_clone().unwrap();
+                    serve(socket, &shared);
+                    // `kill` keeps a copy of the socket, so dropping ours closes nothing.
+                    let _ = closing.shutdown(Shutdown::Both);
+                });
             }
         });
         Self { address, state }
@@ -89,6 +96,11 @@ impl IcapPeer {
     /// Replaces the ISTag of answers from now on.
     pub fn set_tag(&self, tag: &str) {
         *self.state.tag.lock().unwrap() = format!("\"{tag}\"");
+    }
+
+    /// Replaces the Options-TTL of answers from now on.
+    pub fn set_options_ttl(&self, seconds: u32) {
+        *self.state.options_ttl_s.lock().unwrap() = seconds;
     }
 
     /// Returns the URIs that REQMODs asked about so far.
@@ -125,10 +137,11 @@ fn serve(mut socket: TcpStream, state: &State) {
     while let Some(message) = read_message(&mut socket, &mut buffer) {
         let tag = state.tag.lock().unwrap().clone();
         if message.starts_with("OPTIONS") {
+            let ttl_s = *state.options_ttl_s.lock().unwrap();
             let answer = format!(
                 "ICAP/1.0 200 OK\r\nMethods: REQMOD\r\nISTag: {tag}\r\nAllow: 204\r\nPreview: 0\r\n\
                  Transfer-Preview: *\r\nX-Include: X-Client-IP, X-Subscriber-ID\r\n\
-                 Options-TTL: 3600\r\nEncapsulated: null-body=0\r\n\r\n"
+                 Options-TTL: {ttl_s}\r\nEncapsulated: null-body=0\r\n\r\n"
             );
             if socket.write_all(answer.as_bytes()).is_err() {
                 return;
