@@ -57,6 +57,23 @@ impl Exchange {
     }
 }
 
+/// The line of a judged connection whose bytes pass or not. Dropping it writes the line, so that
+/// no end goes unlogged.
+#[derive(Debug)]
+pub(crate) struct Entry<'a> {
+    pub(crate) worker: &'a Worker,
+    pub(crate) connection: &'a Connection,
+    pub(crate) judged: Judged,
+    pub(crate) exchange: Exchange,
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        self.worker
+            .log_decision(self.connection, Protocol::Tls, &self.judged, &self.exchange);
+    }
+}
+
 impl Worker {
     /// Writes the line of a judged request, when it is over.
     pub(crate) fn log_decision(

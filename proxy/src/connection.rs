@@ -4,15 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 use bytes::BytesMut;
-use filter::{Protocol, Source};
+use filter::Source;
 use sessions::Session;
 use tokio::net::TcpStream;
 use uri::{NormalUri, Readings};
 
-use crate::access_log::Exchange;
+use crate::access_log::{Entry, Exchange};
 use crate::config::{Mode, Ports};
 use crate::dial::{self, Origin};
-use crate::judge::Judged;
 use crate::state::Live;
 use crate::worker::Worker;
 use crate::{close, http, tls};
@@ -114,7 +113,15 @@ pub(crate) async fn serve(worker: Rc<Worker>, connection: Connection, socket: Tc
     match route(&live, session.as_deref(), destination) {
         Route::Unjudged(source) => {
             let judged = worker.pass_unjudged(source, session);
-            pass_unjudged(&worker, &connection, client, &judged).await;
+            let mut entry = Entry {
+                worker: &worker,
+                connection: &connection,
+                judged,
+                exchange: Exchange::new(),
+            };
+            worker
+                .forward(&connection, client, &mut entry.exchange)
+                .await;
         }
         Route::Tls => tls::serve(worker, connection, client).await,
         Route::Http => http::serve(worker, connection, client).await,
@@ -154,18 +161,6 @@ fn route(live: &Live, session: Option<&Session>, destination: SocketAddr) -> Rou
     }
 }
 
-/// Forwards a connection that is not looked at.
-async fn pass_unjudged(
-    worker: &Worker,
-    connection: &Connection,
-    client: ClientStream,
-    judged: &Judged,
-) {
-    let mut exchange = Exchange::new();
-    worker.forward(connection, client, &mut exchange).await;
-    worker.log_decision(connection, Protocol::Tls, judged, &exchange);
-}
-
 impl Worker {
     /// Connects to where the connection goes and passes its bytes untouched; a client whose
     /// origin cannot be reached sees a reset.
@@ -181,6 +176,8 @@ impl Worker {
         };
         match self.dial(connection, &origin).await {
             Ok(origin) => {
+                // Stays if the proxy stops before the connection ends.
+                exchange.failure = Some("stopped");
                 let passed = self.pass_through(client, origin).await;
                 exchange.bytes_in = passed.from_client;
                 exchange.bytes_out = passed.to_client;

@@ -9,7 +9,7 @@ use filter::{Enforcement, Protocol};
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use crate::access_log::Exchange;
+use crate::access_log::{Entry, Exchange};
 use crate::close;
 use crate::connection::{ClientStream, Connection};
 use crate::worker::Worker;
@@ -44,10 +44,15 @@ pub(crate) async fn serve(worker: Rc<Worker>, connection: Connection, mut client
         "decided"
     );
     let enforcement = judged.decision.enforcement(Protocol::Tls);
+    let mut entry = Entry {
+        worker: &worker,
+        connection: &connection,
+        judged,
+        exchange,
+    };
     worker
-        .enforce(enforcement, &connection, client, &mut exchange)
+        .enforce(enforcement, &connection, client, &mut entry.exchange)
         .await;
-    worker.log_decision(&connection, Protocol::Tls, &judged, &exchange);
 }
 
 impl Worker {

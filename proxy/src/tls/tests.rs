@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::config::Config;
+use crate::config::{AccessLog, Config};
 use crate::fixture::{self, hello, intercepted, origin, pair, tunnelled};
 
 #[tokio::test]
@@ -61,6 +61,40 @@ async fn each_undecidable_hello_has_its_reason() {
     for (bytes, reason) in cases {
         check_undecidable(bytes, reason).await;
     }
+}
+
+#[tokio::test]
+async fn a_connection_that_outlives_the_proxy_is_logged_all_the_same() {
+    let (listener, address) = origin().await;
+    let (mut client, accepted) = pair().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("access.log");
+    let mut config = fixture::config();
+    config.access_log = Some(AccessLog {
+        path: Some(path.clone()),
+        redact_subscriber: false,
+        redact_query: false,
+    });
+    let worker = fixture::worker(config, fixture::content("discard", "block"));
+    let serving = serve(
+        worker.clone(),
+        intercepted(address),
+        fixture::client(accepted),
+    );
+    let opening = async {
+        let hello = hello(Some(b"good.example"));
+        client.write_all(&hello).await.unwrap();
+        let (mut origin, _) = listener.accept().await.unwrap();
+        origin.read_exact(&mut vec![0; hello.len()]).await.unwrap();
+    };
+    tokio::select! {
+        () = serving => panic!("the tunnel stands"),
+        () = opening => {}
+    }
+    worker.shared.access_log.close();
+    let line = std::fs::read_to_string(path).unwrap();
+    assert!(line.contains(r#""sni":"good.example""#), "{line}");
+    assert!(line.contains(r#""failure":"stopped""#), "{line}");
 }
 
 #[tokio::test(start_paused = true)]
