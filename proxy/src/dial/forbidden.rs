@@ -2,6 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
+use nix::ifaddrs::getifaddrs;
+use nix::sys::socket::SockaddrStorage;
+
 use crate::icap::IcapClient;
 use crate::state::Shared;
 
@@ -44,8 +47,33 @@ fn is_same(own: IpAddr, dialled: IpAddr) -> bool {
 /// Returns whether an address is this machine's.
 fn is_local(ip: IpAddr) -> bool {
     // Binding is the one question that the system answers by its own routes, for every address
-    // of every interface.
-    ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
+    // of every interface. Where `ip_nonlocal_bind` is set, as on gateways that take over for
+    // each other, its answer is always yes.
+    ip.is_loopback() || (can_bind(ip) && (!can_bind(foreign(ip)) || is_of_an_interface(ip)))
+}
+
+fn can_bind(ip: IpAddr) -> bool {
+    UdpSocket::bind((ip, 0)).is_ok()
+}
+
+/// Returns an address of the same family that no machine should have (RFC 5737, RFC 6666).
+fn foreign(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => Ipv4Addr::new(192, 0, 2, 255).into(),
+        IpAddr::V6(_) => Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 1).into(),
+    }
+}
+
+fn is_of_an_interface(ip: IpAddr) -> bool {
+    // A system that cannot tell is taken to have it: where in doubt, the proxy does not go.
+    getifaddrs().map_or(true, |mut interfaces| {
+        interfaces.any(|interface| interface.address.as_ref().and_then(ip_of) == Some(ip))
+    })
+}
+
+fn ip_of(address: &SockaddrStorage) -> Option<IpAddr> {
+    let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+    v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
 }
 
 /// Returns the IPv4 address that an IPv6 address stands for, or the address itself.
@@ -139,6 +167,19 @@ mod tests {
         }
         check(NEAR, "203.0.113.5:3129", false);
         check(NEAR, "127.0.0.1:3127", false);
+    }
+
+    #[test]
+    fn interfaces_are_asked_where_any_address_can_be_bound() {
+        for (ip, expected) in [(NEAR, true), ("127.0.0.2", false), ("203.0.113.5", false)] {
+            assert_eq!(is_of_an_interface(ip.parse().unwrap()), expected, "{ip}");
+        }
+        for foreign in [
+            foreign(NEAR.parse().unwrap()),
+            foreign("::1".parse().unwrap()),
+        ] {
+            assert!(!is_of_an_interface(foreign), "{foreign}");
+        }
     }
 
     #[track_caller]
