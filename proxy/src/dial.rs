@@ -19,7 +19,7 @@ use crate::worker::Worker;
 
 use forbidden::goes_nowhere;
 pub(crate) use forbidden::is_ours;
-pub(crate) use resolve::RESOLUTIONS_MAX;
+pub(crate) use resolve::{RESOLUTIONS_MAX, Turns};
 
 /// How long a connection to an origin may take to come about, look-up of its name included.
 pub(crate) const DIAL_DEADLINE: Duration = Duration::from_secs(10);
@@ -80,7 +80,10 @@ impl Worker {
     ) -> Result<TcpStream, DialError> {
         let addresses = match origin {
             Origin::Address(address) => vec![*address],
-            Origin::Name(name, port) => self.resolve(name, *port, deadline).await?,
+            Origin::Name(name, port) => {
+                let client = connection.client.ip();
+                self.resolve(client, (name, *port), deadline).await?
+            }
         };
         let source = self.source(connection);
         let mut failed = None;

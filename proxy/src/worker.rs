@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use filter::Filter;
 use service::Drain;
-use tokio::sync::Semaphore;
 
-use crate::dial::RESOLUTIONS_MAX;
+use crate::dial::Turns;
 use crate::splice::Pipes;
 use crate::state::Shared;
 
@@ -25,7 +24,7 @@ pub(crate) struct Worker {
     /// Pipes that carry no bytes at the moment.
     pub(crate) pipes: Pipes,
     /// Look-ups of names that may be under way.
-    pub(crate) resolutions: Arc<Semaphore>,
+    pub(crate) resolutions: Turns,
 }
 
 impl Worker {
@@ -39,7 +38,7 @@ impl Worker {
             cached_entries: Cell::new(0),
             connections: Cell::new(0),
             pipes: Pipes::default(),
-            resolutions: Arc::new(Semaphore::new(RESOLUTIONS_MAX)),
+            resolutions: Turns::default(),
         }
     }
 }

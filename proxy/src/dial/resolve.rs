@@ -1,9 +1,12 @@
 //! Names to addresses, after the decision to pass.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
@@ -11,24 +14,70 @@ use super::{DIAL_DEADLINE, DialError};
 use crate::worker::Worker;
 
 /// Look-ups that one worker has under way; further ones wait for their turn.
-pub(crate) const RESOLUTIONS_MAX: usize = 32;
+pub(crate) const RESOLUTIONS_MAX: usize = 128;
+
+/// Look-ups that one client has under way on one worker. Names whose servers are silent take the
+/// system many seconds; whoever asks for them waits alone.
+pub(crate) const CLIENT_RESOLUTIONS_MAX: usize = 32;
+
+/// Clients that are remembered although they may look nothing up.
+const CLIENTS_REMEMBERED_MAX: usize = 256;
 
 /// Addresses of one name that are tried.
 pub(crate) const ADDRESSES_MAX: usize = 6;
+
+/// Who may look a name up.
+#[derive(Debug)]
+pub(crate) struct Turns {
+    all: Arc<Semaphore>,
+    clients: RefCell<HashMap<IpAddr, Arc<Semaphore>>>,
+}
+
+/// The right to look one name up: the client's own and that of all.
+type Turn = (OwnedSemaphorePermit, OwnedSemaphorePermit);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(RESOLUTIONS_MAX)),
+            clients: RefCell::default(),
+        }
+    }
+}
+
+impl Turns {
+    async fn next(&self, client: IpAddr) -> Result<Turn, AcquireError> {
+        let own = self.of(client).acquire_owned().await?;
+        let all = Arc::clone(&self.all).acquire_owned().await?;
+        Ok((own, all))
+    }
+
+    fn of(&self, client: IpAddr) -> Arc<Semaphore> {
+        let mut clients = self.clients.borrow_mut();
+        if clients.len() >= CLIENTS_REMEMBERED_MAX {
+            // A turn that is taken or waited for holds the semaphore as well.
+            clients.retain(|_, turns| Arc::strong_count(turns) > 1);
+        }
+        let turns = clients
+            .entry(client)
+            .or_insert_with(|| Arc::new(Semaphore::new(CLIENT_RESOLUTIONS_MAX)));
+        Arc::clone(turns)
+    }
+}
 
 impl Worker {
     /// Returns the addresses of a name, in the order in which to try them.
     pub(super) async fn resolve(
         &self,
-        name: &str,
-        port: u16,
+        client: IpAddr,
+        (name, port): (&str, u16),
         deadline: Instant,
     ) -> Result<Vec<SocketAddr>, DialError> {
         let fixed = Arc::clone(&self.shared.live.load().content.static_hosts);
         if let Some(address) = fixed.get(name) {
             return Ok(vec![*address]);
         }
-        match timeout_at(deadline, self.look_up(name.to_owned(), port)).await {
+        match timeout_at(deadline, self.look_up(client, name.to_owned(), port)).await {
             Ok(Ok(addresses)) if !addresses.is_empty() => Ok(families_in_turn(addresses)),
             Ok(Ok(_)) => Err(DialError::Unresolved(name.to_owned())),
             Ok(Err(error)) => {
@@ -40,9 +89,14 @@ impl Worker {
     }
 
     /// Asks the system, which knows its hosts file and its resolvers.
-    async fn look_up(&self, name: String, port: u16) -> io::Result<Vec<SocketAddr>> {
-        let turns = Arc::clone(&self.resolutions);
-        let turn = turns.acquire_owned().await.map_err(io::Error::other)?;
+    async fn look_up(
+        &self,
+        client: IpAddr,
+        name: String,
+        port: u16,
+    ) -> io::Result<Vec<SocketAddr>> {
+        let turn = self.resolutions.next(client).await;
+        let turn = turn.map_err(io::Error::other)?;
         let asked = spawn_blocking(move || {
             // The turn ends with the look-up, not with the patience of who asked for it.
             let _turn = turn;
@@ -73,6 +127,10 @@ fn families_in_turn(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
     use super::*;
 
     #[test]
@@ -92,6 +150,33 @@ mod tests {
             .collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         check(&many, &many[..ADDRESSES_MAX]);
+    }
+
+    #[tokio::test]
+    async fn a_client_with_silent_names_does_not_hold_up_another() {
+        let turns = Turns::default();
+        let (greedy, other) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+        let mut taken = Vec::new();
+        for _ in 0..CLIENT_RESOLUTIONS_MAX {
+            taken.push(turns.next(greedy).await.unwrap());
+        }
+        let soon = Duration::from_millis(20);
+        assert!(timeout(soon, turns.next(greedy)).await.is_err());
+        assert!(timeout(soon, turns.next(other)).await.is_ok());
+        taken.pop();
+        assert!(timeout(soon, turns.next(greedy)).await.is_ok());
+    }
+
+    #[test]
+    fn clients_that_look_nothing_up_are_forgotten() {
+        let turns = Turns::default();
+        let kept = turns.of([10, 0, 0, 0].into());
+        for number in 0..10_000_u32 {
+            turns.of(IpAddr::V4(number.into()));
+        }
+        assert!(turns.clients.borrow().len() <= CLIENTS_REMEMBERED_MAX);
+        let again = turns.of([10, 0, 0, 0].into());
+        assert!(Arc::ptr_eq(&kept, &again), "it is in use");
     }
 
     #[track_caller]
