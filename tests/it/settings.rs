@@ -99,6 +99,7 @@ fn admin_serves_metrics_and_ready() {
         "false",
         &[("  admin: 127.0.0.1:0\n", "")],
     );
+    gateway.program.wait_for_line(&["configuration in force"]);
     assert!(!gateway.program.log().contains("proxy_admin"));
 }
 

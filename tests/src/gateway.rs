@@ -173,6 +173,8 @@ impl Gateway {
     #[track_caller]
     pub fn reload(&self, policy: &str) {
         self.program.write("policy.yaml", policy);
+        // The first configuration's line, which may come after the listeners', is not the reload's.
+        self.program.wait_for_line(&["configuration in force"]);
         let before = self.reloads();
         self.program.signal("HUP");
         crate::wait_for("the reload", || (self.reloads() > before).then_some(()));
