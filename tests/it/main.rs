@@ -14,6 +14,7 @@ mod categorizer;
 mod docs;
 mod explicit;
 mod icap_settings;
+mod operation;
 mod peers;
 mod s4;
 mod settings;

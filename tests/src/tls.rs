@@ -151,8 +151,21 @@ pub fn get(
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
+/// Returns a Client Hello of exactly `len` bytes, by the extension for padding.
+pub fn hello_of(name: &[u8], len: usize) -> Vec<u8> {
+    let room = len - hello(Some(name)).len() - 4;
+    let mut padding = vec![0, 21];
+    padding.extend(u16::try_from(room).expect("a short hello").to_be_bytes());
+    padding.resize(room + 4, 0);
+    hello_with(Some(name), &padding)
+}
+
 /// Returns a whole Client Hello as TLS handshake bytes, without records. No name: no SNI.
 pub fn hello(name: Option<&[u8]>) -> Vec<u8> {
+    hello_with(name, &[])
+}
+
+fn hello_with(name: Option<&[u8]>, more: &[u8]) -> Vec<u8> {
     let len = |n: usize| u16::try_from(n).expect("a short hello").to_be_bytes();
     let mut extensions = vec![0x00, 0x2b, 0, 3, 2, 3, 4];
     if let Some(name) = name {
@@ -163,6 +176,7 @@ pub fn hello(name: Option<&[u8]>) -> Vec<u8> {
         extensions.extend(len(name.len()));
         extensions.extend(name);
     }
+    extensions.extend(more);
     let mut body = vec![3, 3];
     body.extend([7; 32]);
     body.extend([0, 0, 2, 0x13, 0x01, 1, 0]);
