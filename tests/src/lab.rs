@@ -6,6 +6,7 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The client's addresses.
@@ -17,15 +18,17 @@ pub const GATEWAY_OUTSIDE: [&str; 2] = ["10.71.2.1", "fd71:2::1"];
 /// The origin's addresses.
 pub const ORIGIN: [&str; 2] = ["10.71.2.2", "fd71:2::2"];
 
-/// Says why a lab cannot run here, if it cannot.
+/// Says why a lab cannot run here, if it cannot. It is found out once: probes side by side would
+/// meet each other's namespace.
 pub fn missing() -> Option<String> {
-    for tool in ["ip", "nft", "curl", "setpriv"] {
-        let found = Command::new("sh")
-            .args(["-c", &format!("command -v {tool}")])
-            .output();
-        if !found.is_ok_and(|output| output.status.success()) {
-            return Some(format!("`{tool}` is not installed"));
-        }
+    static MISSING: OnceLock<Option<String>> = OnceLock::new();
+    MISSING.get_or_init(probe).clone()
+}
+
+fn probe() -> Option<String> {
+    let tools = ["ip", "nft", "curl", "setpriv", "/usr/bin/python3"];
+    if let Some(missing) = crate::program_missing(&tools) {
+        return Some(missing);
     }
     let probe = format!("weirprobe{}", std::process::id());
     let made = sh(&format!("ip netns add {probe} && ip netns del {probe}"));
