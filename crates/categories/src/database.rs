@@ -93,6 +93,7 @@ impl Database {
     #[must_use]
     pub fn lookup(&self, readings: &Readings) -> Found<'_> {
         let mut found = self.lookup_uri(readings.normal());
+        found.prefix_len = found.prefix_len.filter(|_| readings.are_all());
         for other in readings.others() {
             found.set = found.set.union(self.lookup_uri(other).set);
             found.prefix_len = None;

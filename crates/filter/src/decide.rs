@@ -203,7 +203,9 @@ impl<'a> Judging<'a> {
     /// What was found by one of several readings holds for that URI alone.
     fn extent(self, prefix_len: Option<usize>) -> Extent {
         match prefix_len {
-            Some(len) if self.readings.others().is_empty() => Extent::Prefix(len),
+            Some(len) if self.readings.others().is_empty() && self.readings.are_all() => {
+                Extent::Prefix(len)
+            }
             Some(_) | None => Extent::Exact,
         }
     }
@@ -235,7 +237,8 @@ pub(crate) fn admit<'a>(rules: &'a Rules, request: Request<'a>) -> Result<Judgin
     }
 }
 
-/// The most restrictive reading decides, the normal form first among equals.
+/// The most restrictive reading decides, the normal form first among equals. Where some are not
+/// known, the undecidable action applies too.
 pub(crate) fn decide<B: Borrow<Basis>>(
     rules: &Rules,
     judging: Judging<'_>,
@@ -244,5 +247,9 @@ pub(crate) fn decide<B: Borrow<Basis>>(
     let verdict = bases
         .map(|basis| basis.borrow().judge(judging.profile))
         .reduce(Verdict::or_stricter);
-    Decision::judged(&rules.policy, judging.profile, verdict)
+    if judging.readings.are_all() {
+        Decision::judged(&rules.policy, judging.profile, verdict)
+    } else {
+        Decision::ambiguous(&rules.policy, judging.profile, verdict)
+    }
 }

@@ -131,6 +131,15 @@ impl Decision {
         }
     }
 
+    /// Some reading was not judged: what it may be is undecidable, what is known still applies.
+    pub(crate) fn ambiguous(policy: &PolicySet, profile: &Profile, known: Verdict) -> Self {
+        let unread = Verdict::plain(profile.undecidable_action, Source::Undecidable);
+        Self {
+            undecidable: Some(Undecidable::Ambiguous),
+            ..Self::judged(policy, profile, unread.or_stricter(known))
+        }
+    }
+
     pub(crate) fn judged(policy: &PolicySet, profile: &Profile, verdict: Verdict) -> Self {
         let destination = match verdict.action {
             Action::Redirect(id) => policy.destination(id).cloned(),
@@ -210,7 +219,7 @@ impl Source {
 impl From<&InvalidUri> for Undecidable {
     fn from(why: &InvalidUri) -> Self {
         match why {
-            InvalidUri::Ambiguous | InvalidUri::TooLong => Self::Ambiguous,
+            InvalidUri::TooLong => Self::Ambiguous,
             InvalidUri::Scheme(_)
             | InvalidUri::HostEmpty
             | InvalidUri::Host(_)

@@ -2,7 +2,6 @@ use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 
-use crate::READINGS_MAX;
 use crate::host::{Case, is_address, is_plain_name, push_host};
 use crate::path::{Marks, Reader, push_target};
 use crate::split::{Authority, Target, cleaned, split};
@@ -193,9 +192,6 @@ pub enum InvalidUri {
     /// Not 0 to 65535.
     #[error("`{0}` is not a port; use 0 to 65535")]
     Port(String),
-    /// Servers may read the path in more ways than are judged.
-    #[error("the path has more than {READINGS_MAX} readings, or is too long to look for them all")]
-    Ambiguous,
     /// Over [`URI_LEN_MAX`].
     #[error("the URI is longer than {URI_LEN_MAX} bytes")]
     TooLong,

@@ -4,8 +4,9 @@ use crate::path::{Marks, Nul, Parameters, Reader, Role, Runs};
 use crate::split::{Authority, Target, cleaned, is_slash, split, split_authority};
 use crate::{InvalidUri, NormalUri, Scheme};
 
-/// Readings kept of one URI, the normal form included. A URI with more is refused, since a
-/// reading that is not judged is a way around the lists.
+/// Readings kept of one URI, the normal form included. Of a URI with more only the normal form
+/// is kept, and [`Readings::are_all`] says so: a reading that is not judged is a way around the
+/// lists.
 ///
 /// Redirectors and click counters carry a whole URI in their path: escaped twice, with slashes,
 /// question marks and parameters of its own. That makes 3 * 2 * 2 * 3 readings and no more.
@@ -29,6 +30,7 @@ const READ_LEN_MAX: usize = 64 * 1024;
 pub struct Readings {
     normal: NormalUri,
     others: Box<[NormalUri]>,
+    are_all: bool,
 }
 
 impl Readings {
@@ -36,7 +38,7 @@ impl Readings {
     ///
     /// # Errors
     ///
-    /// Fails if the URI has no normal form, or more than [`READINGS_MAX`] readings.
+    /// Fails if the URI has no normal form.
     pub fn parse(text: &[u8]) -> Result<Self, InvalidUri> {
         if let Some(normal) = NormalUri::already_normal(text) {
             return Ok(Self::single(normal));
@@ -123,10 +125,18 @@ impl Readings {
         std::iter::once(&self.normal).chain(&self.others)
     }
 
+    /// Returns whether these are all readings. If not, servers may read the path in more ways
+    /// than are judged, and this is the normal form alone.
+    #[must_use]
+    pub fn are_all(&self) -> bool {
+        self.are_all
+    }
+
     fn single(normal: NormalUri) -> Self {
         Self {
             normal,
             others: Box::default(),
+            are_all: true,
         }
     }
 
@@ -135,22 +145,33 @@ impl Readings {
             return Ok(Self::single(base.into_plain_uri(target)));
         }
         let (normal, marks) = base.into_uri(Target::without_fragment(target), Reader::NORMAL);
-        let uncut = Target::with_number_sign(target);
-        if marks.leave_one_reading() && uncut.is_none() {
+        if marks.leave_one_reading() && Target::with_number_sign(target).is_none() {
             return Ok(Self::single(normal));
         }
-        let mut others = Others {
-            normal: &normal,
-            uris: Vec::new(),
-        };
-        others.read(Target::without_fragment(target), marks)?;
-        if let Some(uncut) = uncut {
-            let (_, marks) = Base::under(&normal).into_uri(uncut, Reader::NORMAL);
-            others.read(uncut, marks)?;
-        }
-        let others = others.uris.into();
-        Ok(Self { normal, others })
+        let others = others(&normal, target, marks);
+        Ok(Self {
+            normal,
+            are_all: others.is_ok(),
+            others: others.unwrap_or_default(),
+        })
     }
+}
+
+/// Servers may read a path in more ways than are judged.
+struct TooMany;
+
+/// Returns the readings beside the normal form.
+fn others(normal: &NormalUri, target: &[u8], marks: Marks) -> Result<Box<[NormalUri]>, TooMany> {
+    let mut others = Others {
+        normal,
+        uris: Vec::new(),
+    };
+    others.read(Target::without_fragment(target), marks)?;
+    if let Some(uncut) = Target::with_number_sign(target) {
+        let (_, marks) = Base::under(normal).into_uri(uncut, Reader::NORMAL);
+        others.read(uncut, marks)?;
+    }
+    Ok(others.uris.into())
 }
 
 /// The readings found so far beside the normal form.
@@ -161,7 +182,7 @@ struct Others<'a> {
 
 impl Others<'_> {
     /// Adds what every kind of server that may differ here makes of `target`.
-    fn read(&mut self, target: Target<'_>, marks: Marks) -> Result<(), InvalidUri> {
+    fn read(&mut self, target: Target<'_>, marks: Marks) -> Result<(), TooMany> {
         let run_before_dots = self.read_as(&readers(marks), target)?;
         if run_before_dots && !marks.run_before_dots {
             // Some run only shows without parameters or NUL: the one in `/a/;/..`.
@@ -176,9 +197,9 @@ impl Others<'_> {
 
     /// Adds what these kinds of server make of `target`. Returns whether one of them saw a double
     /// dot after an empty segment.
-    fn read_as(&mut self, readers: &[Reader], target: Target<'_>) -> Result<bool, InvalidUri> {
+    fn read_as(&mut self, readers: &[Reader], target: Target<'_>) -> Result<bool, TooMany> {
         if readers.len() > READERS_MAX || readers.len() * target.len() > READ_LEN_MAX {
-            return Err(InvalidUri::Ambiguous);
+            return Err(TooMany);
         }
         let mut run_before_dots = false;
         for &reader in readers {
@@ -188,7 +209,7 @@ impl Others<'_> {
                 continue;
             }
             if self.uris.len() + 1 >= READINGS_MAX {
-                return Err(InvalidUri::Ambiguous);
+                return Err(TooMany);
             }
             self.uris.push(uri);
         }

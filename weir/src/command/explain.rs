@@ -63,7 +63,7 @@ pub(crate) fn run(options: &Explain, out: &mut dyn Write) -> Result<u8, Failure>
     if let Some(fault) = fault {
         page.line("ICAP failed", &one_line(&fault));
     }
-    page.steps(&explanation, &requested);
+    page.steps(&explanation);
     page.conclusion(&explanation.decision, &requested);
     out.write_all(page.0.as_bytes())?;
     Ok(exit::SUCCESS)
@@ -134,13 +134,16 @@ impl Page {
                 for other in readings.others() {
                     self.line("also read as", other.as_str());
                 }
+                if !readings.are_all() {
+                    self.line("also read", "in more ways than are judged");
+                }
             }
             Err(error) => self.line("normal form", &format!("none: {error}")),
         }
         self.line("profile", profile.unwrap_or("none"));
     }
 
-    fn steps(&mut self, explanation: &Explanation, requested: &Requested) {
+    fn steps(&mut self, explanation: &Explanation) {
         let several = explanation.readings.len() > 1;
         for reading in &explanation.readings {
             if several {
@@ -148,7 +151,7 @@ impl Page {
             }
             self.reading(reading);
         }
-        if let (Some(reason), Err(_)) = (explanation.decision.undecidable, &requested.readings) {
+        if let Some(reason) = explanation.decision.undecidable {
             self.line("undecidable", reason.as_str());
         }
     }

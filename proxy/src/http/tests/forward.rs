@@ -422,6 +422,17 @@ async fn a_path_with_too_many_readings_goes_where_its_host_says() {
     }
 }
 
+/// Else what is added to the path opens any host.
+#[tokio::test]
+async fn a_path_with_too_many_readings_opens_no_blocked_host() {
+    let world = World::new("forbidden", "pass").await;
+    let request = "GET /a;b%2f..%5c%252e%3f%00 HTTP/1.1|Host: bad.test||";
+    let answer = world.talk(Way::Intercepted, request).await;
+    assert!(answer.starts_with("HTTP/1.1 403 Forbidden|"), "{answer}");
+    assert_eq!(world.log(1).await[0]["undecidable"], "ambiguous");
+    assert!(world.origin.seen().is_empty());
+}
+
 /// A client that listens only after it has sent must see why it sent in vain.
 #[tokio::test]
 async fn an_upload_to_nowhere_is_answered() {

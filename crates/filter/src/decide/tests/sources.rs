@@ -140,6 +140,31 @@ fn what_cannot_be_judged_takes_the_undecidable_action() {
     }
 }
 
+/// Else a client could add what makes its path ambiguous to any URI that is blocked.
+#[test]
+fn what_is_known_of_a_path_with_too_many_readings_applies() {
+    for (profile, host, says, expected) in [
+        ("quiet", "a.example", "", "block unknown"),
+        ("quiet", "school.example", "", "pass undecidable"),
+        ("strict", "a.example", "adult", "block icap [adult]"),
+        ("strict", "a.example", "news", "pass undecidable"),
+        ("child", "a.example", "news", "block undecidable"),
+        ("child", "casino.example", "", "block undecidable"),
+        (
+            "child",
+            "old.example",
+            "",
+            ">http://new.example/ redirect_list [http://old.example/]",
+        ),
+    ] {
+        let mut world = World::new();
+        let uri = format!("http://{host}/a;b%2f..%5c%252e%3f%00");
+        let decision = world.judge(profile, &uri, &Categories(says));
+        assert_eq!(show(&decision), expected, "{profile} {host}");
+        assert_eq!(decision.undecidable, Some(Undecidable::Ambiguous));
+    }
+}
+
 #[test]
 fn a_session_without_a_profile_passes() {
     let mut world = World::new();
