@@ -11,11 +11,23 @@ pub(crate) fn refuse_other_than_host_and_port(authority: &[u8]) -> Result<(), Ba
                 .get(at + 1..at + 3)
                 .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
     });
-    if escapes_are_whole && port.iter().all(u8::is_ascii_digit) {
+    if escapes_are_whole && is_port(port) {
         Ok(())
     } else {
         Err(BadHead::Authority)
     }
+}
+
+/// Nothing, or a number that is a port. With any other an origin that does not look at the port
+/// serves the host, and the host has no normal form by which to judge it.
+fn is_port(digits: &[u8]) -> bool {
+    let number = digits.iter().try_fold(0_u16, |number, digit| {
+        let digit = char::from(*digit).to_digit(10)?;
+        number
+            .checked_mul(10)?
+            .checked_add(u16::try_from(digit).ok()?)
+    });
+    number.is_some()
 }
 
 /// Splits at the colon of the port, and refuses colons, brackets and other bytes out of place.
@@ -58,6 +70,7 @@ mod tests {
             "a.example",
             "a.example:",
             "a.example:80",
+            "a.example:065535",
             "A_b.example.",
             "%62locked.test",
             "192.0.2.1:8080",
@@ -83,6 +96,8 @@ mod tests {
             "a:80:80",
             "a:8o",
             "a:+80",
+            "a:65536",
+            "[::1]:99999",
             "a%zz",
             "a%2",
             "[::1",

@@ -131,7 +131,7 @@ fn look_for_a_method(text: &[u8]) -> Result<(), Unread> {
         .count();
     let (word, rest) = text.split_at_checked(word_len).unwrap_or_default();
     match rest {
-        _ if word_len > METHOD_LEN_MAX => Err(Unread::NotHttp),
+        _ if word_len > METHOD_LEN_MAX => Err(Unread::Bad(BadHead::RequestLine)),
         [] => Err(Unread::NeedMore(Part::Start)),
         [b' ', ..] if word_len > 0 => Ok(()),
         [b' ' | b'\t' | b'\r' | b'\n', ..] if word_len == 0 => {
@@ -197,18 +197,22 @@ const METHODS: [&str; 9] = [
 ];
 
 /// Returns whether a request line, or a part of it, is HTTP's: by its version, or by a method of
-/// HTTP where no other protocol's version follows (RTSP and SIP share the method OPTIONS).
+/// HTTP. RTSP and SIP share OPTIONS alone; an origin may answer `GET / RTSP/1.0` as if it were
+/// HTTP (llhttp, which Node has, does).
 fn is_about_http(line: &[u8]) -> bool {
     let last = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
     let (protocol, version) = last.split_at_checked(5).unwrap_or((last, b""));
     if protocol.eq_ignore_ascii_case(b"HTTP/") {
         return true;
     }
+    let method = line.split(|byte| *byte == b' ').next().unwrap_or_default();
     let others = [&b"RTSP/1.0"[..], b"RTSP/2.0", b"SIP/2.0"];
-    if others.contains(&[protocol, version].concat().as_slice()) {
+    if (method == b"OPTIONS" || !is_method_of_http(method))
+        && others.contains(&[protocol, version].concat().as_slice())
+    {
         return false;
     }
-    is_method_of_http(line.split(|byte| *byte == b' ').next().unwrap_or_default())
+    is_method_of_http(method)
 }
 
 fn is_method_of_http(word: &[u8]) -> bool {
