@@ -38,7 +38,7 @@ class Origin(socketserver.ThreadingMixIn, http.server.HTTPServer):
     def handle_error(self, *arguments): pass
 class Origin6(Origin): address_family = socket.AF_INET6
 for kind, address in ((Origin, sys.argv[1]), (Origin6, sys.argv[2])):
-    for port in (80, 443):
+    for port in (80, 443, 8000, 8080):
         origin = kind((address, port), Handler)
         if port == 443:
             tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER); tls.load_cert_chain("crt", "key")
@@ -176,6 +176,53 @@ fn tls_filtering_off_passes_every_name_and_no_http() {
         .wait_for_line(&["\"unfiltered\"", "10.71.2.2:443"]);
     let blocked = fetch(&set, 0, "http", "blocked.test", "/");
     assert!(blocked.ends_with("403 "), "{blocked}");
+    drop(set.origin);
+}
+
+#[test]
+fn s4_2_1_port_8080_is_filtered_and_ports_in_no_list_pass() {
+    if skip() {
+        return;
+    }
+    let set = start("redirect", 15080, "");
+    set.lab.nft(
+        "table inet more { chain pre { type nat hook prerouting priority dstnat - 1; \
+         iifname \"g0\" tcp dport { 8000, 8080 } redirect to :15080; }; }\n",
+    );
+    for (port, expected) in [(8000, "path=/ 200"), (8080, " 403")] {
+        let resolve = format!("blocked.test:{port}:{}", ORIGIN[0]);
+        let uri = format!("http://blocked.test:{port}/");
+        let output = set
+            .lab
+            .curl(&["--write-out", " %{http_code}", "--resolve", &resolve, &uri]);
+        let text = String::from_utf8_lossy(&output.stdout).replace('\n', "");
+        assert!(text.ends_with(expected), "{port}: {text}");
+    }
+    set.proxy
+        .wait_for_line(&["\"unfiltered\"", "10.71.2.2:8000"]);
+    drop(set.origin);
+}
+
+#[test]
+fn s4_2_bypass_addresses_are_those_the_client_dialled() {
+    if skip() {
+        return;
+    }
+    let set = start("redirect", 15080, "");
+    let policy = format!("{POLICY}bypass: [\"{}/32\"]\n", ORIGIN[0]);
+    set.proxy.write("policy.yaml", &policy);
+    set.proxy.signal("HUP");
+    tests::wait_for("the bypass of the first family", || {
+        let got = fetch(&set, 0, "http", "blocked.test", "/a");
+        got.ends_with("path=/a\n200 ").then_some(())
+    });
+    let tls = fetch(&set, 0, "https", "blocked.test", "/a");
+    assert!(tls.ends_with("path=/a\n200 "), "{tls}");
+    for scheme in ["http", "https"] {
+        let other = fetch(&set, 1, scheme, "blocked.test", "/a");
+        assert!(!other.contains("200"), "{scheme}: {other}");
+    }
+    set.proxy.wait_for_line(&["\"bypass\"", "10.71.2.2:443"]);
     drop(set.origin);
 }
 
