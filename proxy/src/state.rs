@@ -23,8 +23,7 @@ pub struct Content {
     /// Who is behind an address.
     pub sessions: Directory,
     /// Names in normal form that are looked up here before DNS is asked, and the address and
-    /// port that each stands for. `weir up` puts its demonstration names here; a gateway has
-    /// none.
+    /// port that each stands for: those of `proxy.hosts`, and in `weir up` the demonstration's.
     pub static_hosts: Arc<BTreeMap<String, SocketAddr>>,
 }
 
