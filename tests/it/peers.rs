@@ -1,6 +1,7 @@
 //! Real programs on the other side: c-icap behind the proxy, Squid in front of the ICAP server,
 //! curl and Chromium as clients.
 
+use std::net::SocketAddr;
 use std::process::Command;
 
 use tests::gateway::{Gateway, Setup};
@@ -101,19 +102,8 @@ fn squid_in_front_of_the_filter() {
     let hosts = names.map(|name| (name, "127.0.0.1"));
     let squid = peers::squid(&format!("icap://{address}/filter"), &hosts, "");
     let curl = |arguments: &[&str]| {
-        let output = Command::new("curl")
-            .args([
-                "--silent",
-                "--max-time",
-                "10",
-                "--proxy",
-                &format!("http://{}", squid.address),
-            ])
-            .args(["--write-out", "%{http_code} %{redirect_url}"])
-            .args(arguments)
-            .output()
-            .unwrap();
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        let shown = ["--write-out", "%{http_code} %{redirect_url}"];
+        curl(squid.address, &[&shown, arguments].concat())
     };
     let url = |name: &str, path: &str| format!("http://{name}:{port}{path}");
     assert_eq!(curl(&[&url("news.test", "/a")]), "origin web: GET /a\n200 ");
@@ -151,24 +141,10 @@ fn squid_with_a_profile_of_the_service_uri() {
         &[("news.test", "127.0.0.1")],
         "",
     );
-    let output = Command::new("curl")
-        .args([
-            "--silent",
-            "--max-time",
-            "10",
-            "--proxy",
-            &format!("http://{}", squid.address),
-        ])
-        .args(["--write-out", "%{http_code}", "--output", "/dev/null"])
-        .arg(format!("http://news.test:{}/", origin.address.port()))
-        .output()
-        .unwrap();
-    assert_eq!(
-        String::from_utf8_lossy(&output.stdout),
-        "403",
-        "{}",
-        squid.output()
-    );
+    let url = format!("http://news.test:{}/", origin.address.port());
+    let shown = ["--write-out", "%{http_code}", "--output", "/dev/null"];
+    let status = curl(squid.address, &[&shown[..], &[&url]].concat());
+    assert_eq!(status, "403", "{}", squid.output());
     drop(origin);
 }
 
@@ -200,14 +176,8 @@ fn curl_over_http_and_https() {
     }
     let set = browsing();
     let curl = |arguments: &[&str]| {
-        let output = Command::new("curl")
-            .args(["--silent", "--insecure", "--max-time", "10"])
-            .args(["--proxy", &format!("http://{}", set.gateway.address)])
-            .args(["--write-out", "%{http_code}"])
-            .args(arguments)
-            .output()
-            .unwrap();
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        let shown = ["--insecure", "--write-out", "%{http_code}"];
+        curl(set.gateway.address, &[&shown, arguments].concat())
     };
     assert_eq!(curl(&["http://news.test/a"]), "origin web: GET /a\n200");
     assert_eq!(
@@ -267,4 +237,15 @@ fn chromium_over_http_and_https() {
         "{redirected}"
     );
     assert!(!set.web.requests().is_empty());
+}
+
+/// Runs curl through a proxy and returns what it printed.
+fn curl(proxy: SocketAddr, arguments: &[&str]) -> String {
+    let output = Command::new("curl")
+        .args(["--silent", "--max-time", "10"])
+        .args(["--proxy", &format!("http://{proxy}")])
+        .args(arguments)
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
