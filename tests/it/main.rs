@@ -16,6 +16,7 @@ mod explicit;
 mod icap_settings;
 mod operation;
 mod peers;
+mod places;
 mod s4;
 mod settings;
 mod transparent;

@@ -3,11 +3,15 @@
 //! Needs root, `ip` and `nft`. Names and addresses are the lab's own, so that labs can run side
 //! by side; everything is removed when the lab is dropped.
 
+use std::fs::File;
 use std::io::Write as _;
-use std::path::Path;
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// The client's addresses.
 pub const CLIENT: [&str; 2] = ["10.71.1.2", "fd71:1::2"];
@@ -157,6 +161,41 @@ impl Lab {
         ));
     }
 
+    /// Runs `work` on a thread inside one of the namespaces. Sockets that it opens, and threads
+    /// that it starts, stay in that namespace.
+    ///
+    /// # Panics
+    ///
+    /// Fails the test if `work` panics.
+    #[track_caller]
+    pub fn within<T: Send>(&self, namespace: &str, work: impl FnOnce() -> T + Send) -> T {
+        let path = Path::new("/run/netns").join(namespace);
+        let namespace = File::open(path).expect("a namespace of the lab");
+        let inside = std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                let network = Some(LinkNameSpaceType::Network);
+                move_into_link_name_space(namespace.as_fd(), network).expect("root may enter");
+                work()
+            });
+            thread.join()
+        });
+        inside.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    /// Lets programs in the gateway ask this resolver alone, on port 53. One that is silent is
+    /// given up after a second.
+    pub fn resolve_by(&self, resolver: &str) {
+        let folder = self.own_files();
+        std::fs::create_dir_all(&folder).expect("a folder for the gateway");
+        let text = format!("nameserver {resolver}\noptions timeout:1 attempts:1\n");
+        std::fs::write(folder.join("resolv.conf"), text).expect("a file for the gateway");
+    }
+
+    /// Returns the folder whose files `ip netns exec` shows under `/etc` in the gateway.
+    fn own_files(&self) -> PathBuf {
+        Path::new("/etc/netns").join(&self.gateway)
+    }
+
     /// Returns a command that runs in one of the namespaces.
     pub fn command(&self, namespace: &str, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new("ip");
@@ -189,6 +228,8 @@ impl Drop for Lab {
                 "for p in $(ip netns pids {namespace}); do kill -9 $p; done; ip netns del {namespace}"
             ));
         }
+        // Most labs have none.
+        let _ = std::fs::remove_dir_all(self.own_files());
     }
 }
 

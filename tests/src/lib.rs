@@ -17,6 +17,7 @@
 use std::time::Duration;
 
 pub mod client;
+pub mod dns;
 pub mod evasion;
 pub mod gateway;
 pub mod icap_peer;
