@@ -11,7 +11,6 @@ mod context;
 mod ending;
 mod fields;
 mod forward;
-mod framing;
 mod gate;
 mod interim;
 mod origin;

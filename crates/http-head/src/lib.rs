@@ -7,12 +7,14 @@
 
 mod authority;
 mod bad;
+mod body;
 mod fields;
 mod head;
 mod judge;
 mod target;
 
 pub use bad::BadHead;
+pub use body::{BadBody, Body, CHUNK_LINE_LEN_MAX, Reach, TRAILER_LEN_MAX};
 pub use fields::{FIELD_NAME_LEN_MAX, FIELDS_MAX};
 pub use head::{Framing, Head, Upgrade, Version};
 pub use judge::{LEADING_LINES_MAX, Limits, METHOD_LEN_MAX, Verdict, judge};

@@ -13,12 +13,11 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use filter::Undecidable;
-use http_head::{Head, Limits, Target, Upgrade, Verdict, Version, judge};
+use http_head::{Body, Head, Limits, Reach, Target, Upgrade, Verdict, Version, judge};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::framing::{Reach, Rest};
 use super::signals::{Arrived, BadRequest, Signals};
 use crate::config::HeadLimits;
 
@@ -62,7 +61,7 @@ pub(super) enum Foreign {
 #[derive(Debug)]
 enum Reading {
     Head,
-    Body(Rest),
+    Body(Body),
     /// HTTP or another protocol: not known yet.
     Held,
     /// Nobody's.
@@ -163,12 +162,12 @@ impl Gate {
         self.head = canonical(&head);
         let may_change =
             matches!(head.target(), Target::Authority(_)) || head.upgrade() == Upgrade::Websocket;
-        self.reading = match (may_change, Rest::of(head.framing())) {
+        self.reading = match (may_change, Body::of(head.framing())) {
             (true, _) => {
                 self.signals.hold();
                 Reading::Held
             }
-            (false, Some(rest)) => Reading::Body(rest),
+            (false, Some(body)) => Reading::Body(body),
             (false, None) => Reading::Head,
         };
         let body_follows = !self.buffer.is_empty();
@@ -208,12 +207,12 @@ impl Gate {
             self.reading = Reading::Nothing;
             return Poll::Ready(Ok(()));
         }
-        let Reading::Body(rest) = &mut self.reading else {
+        let Reading::Body(body) = &mut self.reading else {
             return Poll::Ready(Ok(()));
         };
         let len = cursor.remaining().min(self.buffer.len());
         let window = self.buffer.get(..len).unwrap_or_default();
-        let len = match rest.take(window) {
+        let len = match body.take(window) {
             Ok(Reach::All) => len,
             Ok(Reach::End(len)) => {
                 self.reading = Reading::Head;

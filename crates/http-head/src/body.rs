@@ -3,65 +3,74 @@
 //! hyper reads the same bytes again and is more patient. What it would read in another way is
 //! refused here, so that both always agree on where the next request starts.
 
-use http_head::Framing;
+use crate::Framing;
 
 /// Bytes of a line with a chunk size and its extensions.
-pub(super) const CHUNK_LINE_LEN_MAX: usize = 1024;
+pub const CHUNK_LINE_LEN_MAX: usize = 1024;
 
 /// Bytes of a trailer section.
-pub(super) const TRAILER_LEN_MAX: usize = 8 * 1024;
+pub const TRAILER_LEN_MAX: usize = 8 * 1024;
 
 /// Hexadecimal digits of a chunk size.
 const SIZE_DIGITS_MAX: usize = 15;
 
 /// What is left of a body.
 #[derive(Debug)]
-pub(super) enum Rest {
+pub struct Body(Rest);
+
+#[derive(Debug)]
+enum Rest {
     Length(u64),
     Chunked(Chunks),
 }
 
 /// A chunked body that RFC 9112 section 7.1 does not allow, or one over a limit.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct BadBody;
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the chunks of the body are malformed or over a limit")]
+pub struct BadBody;
 
 /// How far a body goes in the bytes looked at.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Reach {
+pub enum Reach {
     /// All bytes are the body's, and more follow.
     All,
     /// The body ends after so many bytes.
     End(usize),
 }
 
-impl Rest {
-    /// Returns the rest of a body that has not started. None: there is no body.
-    pub(super) fn of(framing: Framing) -> Option<Self> {
+impl Body {
+    /// Returns a body that has not started. None: there is no body.
+    #[must_use]
+    pub fn of(framing: Framing) -> Option<Self> {
         match framing {
             Framing::None => None,
-            Framing::Length(length) => Some(Self::Length(length)),
-            Framing::Chunked => Some(Self::Chunked(Chunks::default())),
+            Framing::Length(length) => Some(Self(Rest::Length(length))),
+            Framing::Chunked => Some(Self(Rest::Chunked(Chunks::default()))),
         }
     }
 
-    /// Takes the body's part of `bytes` off the rest.
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<Reach, BadBody> {
-        match self {
-            Self::Length(left) => match usize::try_from(*left) {
+    /// Takes the body's part of `bytes`, which follow those of the last call, off what is left.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the bytes are not a body of this framing, or over a limit.
+    pub fn take(&mut self, bytes: &[u8]) -> Result<Reach, BadBody> {
+        match &mut self.0 {
+            Rest::Length(left) => match usize::try_from(*left) {
                 Ok(len) if len <= bytes.len() => Ok(Reach::End(len)),
                 Ok(_) | Err(_) => {
                     *left = left.saturating_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
                     Ok(Reach::All)
                 }
             },
-            Self::Chunked(chunks) => chunks.take(bytes),
+            Rest::Chunked(chunks) => chunks.take(bytes),
         }
     }
 }
 
 /// A chunked body in progress.
 #[derive(Debug, Default)]
-pub(super) struct Chunks {
+struct Chunks {
     place: Place,
     /// Of the chunk being read.
     size: u64,
@@ -236,10 +245,10 @@ mod tests {
 
     #[test]
     fn the_end_of_a_counted_body() {
-        let mut rest = Rest::of(Framing::Length(5)).unwrap();
-        assert_eq!(rest.take(b"ab"), Ok(Reach::All));
-        assert_eq!(rest.take(b"cdefg"), Ok(Reach::End(3)));
-        assert!(Rest::of(Framing::None).is_none());
+        let mut body = Body::of(Framing::Length(5)).unwrap();
+        assert_eq!(body.take(b"ab"), Ok(Reach::All));
+        assert_eq!(body.take(b"cdefg"), Ok(Reach::End(3)));
+        assert!(Body::of(Framing::None).is_none());
     }
 
     /// Finds the end of the body, in one piece and byte by byte.
