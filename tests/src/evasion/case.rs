@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use super::hello::HelloShape;
+
 /// The whole corpus.
 #[derive(Debug, Default)]
 pub struct Corpus {
@@ -85,15 +87,6 @@ pub struct UriCase {
     pub verdict: Option<String>,
     /// A URI that must reach an allowed place in both modes.
     pub honest: Option<String>,
-}
-
-/// A Client Hello, described.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HelloShape {
-    /// Names in the server name extension, with escapes; none: no such extension.
-    #[serde(default)]
-    pub names: Vec<String>,
 }
 
 /// What a client sends: pieces, each with the wait before it.
