@@ -23,6 +23,8 @@ pub struct Config {
     pub tls_filtering: bool,
     /// Which address the origin sees.
     pub upstream_source: UpstreamSource,
+    /// Where the proxy never goes, beside its own addresses.
+    pub forbidden: Vec<IpNet>,
     /// Worker threads.
     pub workers: NonZeroUsize,
     /// Limits of each worker's cache.

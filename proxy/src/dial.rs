@@ -17,8 +17,8 @@ use crate::config::{Mode, UpstreamSource};
 use crate::connection::{Arrival, Connection, Tunnel};
 use crate::worker::Worker;
 
-use forbidden::goes_nowhere;
 pub(crate) use forbidden::is_ours;
+use forbidden::{goes_nowhere, is_endpoint};
 pub(crate) use resolve::{RESOLUTIONS_MAX, Turns};
 
 /// How long a connection to an origin may take to come about, look-up of its name included.
@@ -42,9 +42,9 @@ pub(crate) enum Origin {
 /// Why no origin connection was made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DialError {
-    /// An address where the proxy will not go for this client.
-    #[error("`{0}` is an address where the proxy does not go")]
-    Forbidden(SocketAddr),
+    /// A place where the proxy will not go for this client.
+    #[error("`{0}` is a place where the proxy does not go")]
+    Forbidden(Origin),
     /// The name has no address.
     #[error("`{0}` has no address")]
     Unresolved(String),
@@ -81,6 +81,9 @@ impl Worker {
         let addresses = match origin {
             Origin::Address(address) => vec![*address],
             Origin::Name(name, port) => {
+                if is_endpoint(&self.shared, name, *port) {
+                    return Err(DialError::Forbidden(origin.clone()));
+                }
                 let client = connection.client.ip();
                 self.resolve(client, (name, *port), deadline).await?
             }
@@ -91,7 +94,7 @@ impl Worker {
         for address in addresses {
             left -= 1;
             if goes_nowhere(&self.shared, connection.client.ip(), address) {
-                failed.get_or_insert(DialError::Forbidden(address));
+                failed.get_or_insert(DialError::Forbidden(Origin::Address(address)));
                 continue;
             }
             let until = match left {
@@ -105,6 +108,25 @@ impl Worker {
             }
         }
         Err(failed.unwrap_or_else(|| DialError::Unresolved(origin.to_string())))
+    }
+
+    /// Fails, before anything is dialled, if an origin is an address where the proxy will not go.
+    /// Of a name that is not known before it is looked up.
+    pub(crate) fn refuse_forbidden(
+        &self,
+        connection: &Connection,
+        origin: &Origin,
+    ) -> Result<(), DialError> {
+        match origin {
+            Origin::Address(address)
+                if goes_nowhere(&self.shared, connection.client.ip(), *address) =>
+            {
+                let error = DialError::Forbidden(origin.clone());
+                self.shared.metrics.origin_failed(&error);
+                Err(error)
+            }
+            Origin::Address(_) | Origin::Name(..) => Ok(()),
+        }
     }
 
     /// Returns the address that the origin should see, unless it is the gateway's own.

@@ -46,6 +46,7 @@ pub(crate) fn config() -> Config {
         deadline: Duration::from_secs(3),
     };
     Config {
+        forbidden: Vec::new(),
         admin: None,
         listen: vec![listen(Mode::Explicit)],
         ports: Ports {
@@ -86,6 +87,7 @@ pub(crate) fn content(response: &str, undecidable: &str) -> Content {
         policy: Arc::new(compiled.set),
         sessions: Directory::default(),
         static_hosts: Arc::new(BTreeMap::new()),
+        beside: Arc::new([]),
     }
 }
 

@@ -162,6 +162,12 @@ impl IcapClient {
         }
     }
 
+    /// Returns whether a configured endpoint is reached by this name and port.
+    pub(crate) fn is_at(&self, name: &str, port: u16) -> bool {
+        let mut endpoints = self.endpoints.iter();
+        endpoints.any(|endpoint| endpoint.is_at(name, port))
+    }
+
     /// Returns the addresses of the configured endpoints that are known by now, for the list of
     /// places where the proxy will not go.
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {

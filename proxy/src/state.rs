@@ -25,6 +25,8 @@ pub struct Content {
     /// Names in normal form that are looked up here before DNS is asked, and the address and
     /// port that each stands for: those of `proxy.hosts`, and in `weir up` the demonstration's.
     pub static_hosts: Arc<BTreeMap<String, SocketAddr>>,
+    /// Sockets of the ICAP server that runs beside this proxy, where it will not go.
+    pub beside: Arc<[SocketAddr]>,
 }
 
 /// One consistent view of everything that a reload replaces. Read once for every request.

@@ -26,6 +26,8 @@ pub struct Config {
     pub static_hosts: BTreeMap<String, SocketAddr>,
     /// Absent: the file is for a proxy only.
     pub icap_server: Option<IcapServer>,
+    /// Sockets of the ICAP server as configured, whether or not it is this process that runs it.
+    pub icap_sockets: Vec<SocketAddr>,
     /// Absent: the file is for an ICAP server that only answers with categories.
     pub policy: Option<Arc<PolicySet>>,
     /// Who is behind an address.
@@ -99,6 +101,12 @@ impl Loaded {
     }
 }
 
+/// Returns where an ICAP server is told to listen.
+fn sockets(server: &IcapServer) -> Vec<SocketAddr> {
+    let config = &server.config;
+    config.listen.iter().copied().chain(config.admin).collect()
+}
+
 /// One reading of a configuration file.
 struct Reader<'a> {
     files: Files,
@@ -143,11 +151,13 @@ impl Reader<'_> {
                 place,
             })
         });
+        let icap_server = icap_server.flatten();
         // A part that is wrong is left out here, and keeps the rest from being used.
         Config {
             proxy: proxy.flatten(),
             static_hosts,
-            icap_server: icap_server.flatten(),
+            icap_sockets: icap_server.as_ref().map_or_else(Vec::new, sockets),
+            icap_server,
             policy,
             sessions,
             tag: self.digest.borrow().finalize().to_hex().to_string(),

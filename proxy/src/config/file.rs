@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use filter::CacheLimits;
+use ipnet::IpNet;
 use policy::written::{Placed, Remarks, Written, quote};
 use serde::Deserialize;
 use uri::NormalUri;
@@ -26,6 +27,8 @@ pub const EXPLICIT_CLIENTS: [&str; 2] = ["127.0.0.0/8", "::1/128"];
 pub const LISTENERS_MAX: usize = 64;
 /// `hosts`: names at most.
 pub const HOSTS_MAX: usize = 1_024;
+/// `forbidden`: ranges at most.
+pub const FORBIDDEN_MAX: usize = 256;
 /// `workers`: threads at most. 0, the default: one per core.
 pub const WORKERS_MAX: usize = 256;
 /// `cache.entries_per_worker`
@@ -63,6 +66,7 @@ pub struct Section {
     ports: Option<PortLists>,
     tls_filtering: Option<Written>,
     upstream_source: Option<Written>,
+    forbidden: Option<Placed<Vec<Written>>>,
     workers: Option<Written>,
     cache: Option<Cache>,
     client_hello: Option<Head>,
@@ -162,6 +166,7 @@ impl Section {
             tls_filtering: truth(self.tls_filtering.as_ref(), remarks),
             upstream_source: upstream_source(&self, remarks),
             listen,
+            forbidden: forbidden(self.forbidden.as_ref(), remarks),
             workers: workers(self.workers.as_ref(), cores, remarks),
             cache: self.cache.unwrap_or_default().limits(remarks),
             client_hello: self.client_hello.unwrap_or_default().limits(
@@ -350,6 +355,15 @@ fn upstream_source(section: &Section, remarks: &mut Remarks) -> UpstreamSource {
         remarks.error(written.place, text);
     }
     source.unwrap_or(UpstreamSource::Local)
+}
+
+fn forbidden(ranges: Option<&Placed<Vec<Written>>>, remarks: &mut Remarks) -> Vec<IpNet> {
+    let Some(ranges) = ranges else {
+        return Vec::new();
+    };
+    remarks.counted(ranges, FORBIDDEN_MAX, "ranges");
+    let ranges = ranges.value.iter().take(FORBIDDEN_MAX);
+    ranges.filter_map(|range| range.range(remarks)).collect()
 }
 
 fn workers(written: Option<&Written>, cores: NonZeroUsize, remarks: &mut Remarks) -> NonZeroUsize {

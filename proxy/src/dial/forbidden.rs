@@ -8,34 +8,60 @@ use nix::sys::socket::SockaddrStorage;
 use crate::icap::IcapClient;
 use crate::state::Shared;
 
-/// The prefix under which IPv6 carries IPv4 through a translator (RFC 6052).
-const NAT64: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];
-
 /// Returns whether the proxy does not go to `address` for this client: its own listeners, admin
-/// and ICAP endpoints never; loopback, link-local and unspecified addresses only for clients
-/// that are on loopback themselves.
+/// and ICAP endpoints, what the configuration forbids, and addresses of many hosts never;
+/// loopback, link-local and unspecified addresses only for clients that are on loopback
+/// themselves.
 pub(crate) fn goes_nowhere(shared: &Shared, client: IpAddr, address: SocketAddr) -> bool {
-    is_near(client, address) || is_ours(shared, address)
+    let ranges = &shared.live.load().config.forbidden;
+    let is_refused = |ip: &IpAddr| {
+        is_of_many(*ip)
+            || ranges.iter().any(|range| range.contains(ip))
+            || (is_near(*ip) && !client.to_canonical().is_loopback())
+    };
+    meanings(address.ip()).iter().any(is_refused) || is_ours(shared, address)
 }
 
-/// Returns whether an address is that of a listener, admin or ICAP endpoint of ours.
+/// Returns whether an address is that of a listener, admin or ICAP endpoint of ours, or of the
+/// ICAP server beside us.
 pub(crate) fn is_ours(shared: &Shared, address: SocketAddr) -> bool {
     let endpoints = shared.icap.as_ref().map(IcapClient::addresses);
+    let beside = &shared.live.load().content.beside;
     is_one_of(&shared.forbidden.load(), address)
+        || is_one_of(beside, address)
         || endpoints.is_some_and(|endpoints| is_one_of(&endpoints, address))
 }
 
-/// Returns whether an address is on this machine or link, and the client is not on this machine.
-fn is_near(client: IpAddr, address: SocketAddr) -> bool {
-    let ip = plain(address.ip());
-    let near = ip.is_loopback() || ip.is_unspecified() || is_link_local(ip);
-    near && !plain(client).is_loopback()
+/// Returns whether a name is that of an ICAP endpoint of ours. Its addresses may be others by now
+/// than those that the ICAP client knows.
+pub(crate) fn is_endpoint(shared: &Shared, name: &str, port: u16) -> bool {
+    let icap = shared.icap.as_ref();
+    icap.is_some_and(|icap| icap.is_at(name, port))
+}
+
+/// Returns whether an address is on this machine or link.
+fn is_near(ip: IpAddr) -> bool {
+    match ip {
+        // The system takes 0.0.0.0 for itself; the rest of 0.0.0.0/8 is for nobody (RFC 6890).
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local() || v4.octets()[0] == 0,
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unspecified() || v6.is_unicast_link_local(),
+    }
+}
+
+/// Returns whether an address is that of a group, or of everyone.
+fn is_of_many(ip: IpAddr) -> bool {
+    ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST)
 }
 
 fn is_one_of(ours: &[SocketAddr], address: SocketAddr) -> bool {
     ours.iter()
         .filter(|own| own.port() == address.port())
-        .any(|own| is_same(plain(own.ip()), plain(address.ip())))
+        .any(|own| {
+            let dialled = meanings(address.ip());
+            dialled
+                .iter()
+                .any(|ip| is_same(own.ip().to_canonical(), *ip))
+        })
 }
 
 /// Returns whether a connection to `dialled` arrives at a socket that is bound to `own`.
@@ -76,29 +102,42 @@ fn ip_of(address: &SockaddrStorage) -> Option<IpAddr> {
     v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
 }
 
-/// Returns the IPv4 address that an IPv6 address stands for, or the address itself.
-fn plain(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(v6) => embedded(v6).map_or(ip, IpAddr::V4),
-        canonical @ IpAddr::V4(_) => canonical,
+/// Returns an address, as IPv4 if it is mapped, and the IPv4 addresses to which a translator or
+/// the end of a tunnel would send what is sent to it.
+fn meanings(ip: IpAddr) -> Vec<IpAddr> {
+    let mut meanings = vec![ip.to_canonical()];
+    if let IpAddr::V6(v6) = ip.to_canonical() {
+        meanings.extend(embedded(v6).into_iter().flatten().map(IpAddr::V4));
     }
+    meanings
 }
 
-fn embedded(v6: Ipv6Addr) -> Option<Ipv4Addr> {
-    let prefix = v6.segments();
-    let is_nat64 = prefix
-        .iter()
-        .zip(NAT64)
-        .all(|(segment, wanted)| *segment == wanted);
+/// Returns the IPv4 addresses that an IPv6 address has inside, by the kinds that are known.
+fn embedded(v6: Ipv6Addr) -> [Option<Ipv4Addr>; 2] {
     let [.., a, b, c, d] = v6.octets();
-    is_nat64.then(|| Ipv4Addr::new(a, b, c, d))
-}
-
-fn is_link_local(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(v4) => v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_unicast_link_local(),
-    }
+    let last = Ipv4Addr::new(a, b, c, d);
+    let by_prefix = match v6.segments() {
+        // IPv4-compatible (RFC 4291 section 2.5.5.1); `::` and `::1` are addresses of their own.
+        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
+        [0, 0, 0, 0, 0, 0, ..] => Some(last),
+        // IPv4-translated (RFC 7915 appendix A).
+        [0, 0, 0, 0, 0xffff, 0, ..] => Some(last),
+        // NAT64 (RFC 6052 section 2.1).
+        [0x64, 0xff9b, 0, 0, 0, 0, ..] => Some(last),
+        // NAT64 of a network's own (RFC 8215), as far as the IPv4 address is at the end.
+        [0x64, 0xff9b, 1, ..] if a != 0 => Some(last),
+        // 6to4 (RFC 3056 section 2).
+        [0x2002, high, low, ..] => Some(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low))),
+        // Teredo (RFC 4380 section 4), with the bits of the address turned over.
+        [0x2001, 0, ..] => Some(Ipv4Addr::from(!u32::from(last))),
+        _ => None,
+    };
+    // ISATAP (RFC 5214 section 6.1), behind any prefix.
+    let by_interface = match v6.segments() {
+        [_, _, _, _, 0 | 0x200, 0x5efe, ..] => Some(last),
+        _ => None,
+    };
+    [by_prefix, by_interface]
 }
 
 #[cfg(test)]
@@ -122,6 +161,19 @@ mod tests {
             "[::ffff:169.254.1.1]:80",
             "[64:ff9b::7f00:1]:80",
             "[64:ff9b::a9fe:a9fe]:80",
+            "0.1.2.3:80",
+            "127.255.255.255:80",
+            "[febf::1]:80",
+            "[::ffff:0.0.0.0]:80",
+            "[::127.0.0.1]:80",
+            "[::ffff:0:7f00:1]:80",
+            "[64:ff9b:1::7f00:1]:80",
+            "[64:ff9b:1:fffe::a9fe:a9fe]:80",
+            "[2002:7f00:1::]:80",
+            "[2002:a9fe:a9fe::1]:80",
+            "[2001:0:4136:e378:8000:63bf:80ff:fffe]:80",
+            "[2001:db8::5efe:7f00:1]:80",
+            "[2001:db8::200:5efe:169.254.169.254]:80",
         ] {
             check(FAR, address, true);
             check("2001:db8::1", address, true);
@@ -137,12 +189,39 @@ mod tests {
             "198.51.100.1:80",
             "10.0.0.1:443",
             "[2001:db8::2]:80",
-            "[64:ff9b::1]:80",
+            "[64:ff9b::c633:6401]:80",
+            "[64:ff9b:1::c633:6401]:80",
+            "[64:ff9b:1:c633:64:100::]:80",
+            "[2002:c633:6401::1]:80",
+            "[2001:0:4136:e378:8000:63bf:3fff:fdd2]:80",
+            "[2001:db8::5efe:c633:6401]:80",
+            "[2001:db8::7f00:1]:80",
+            "[fd00::1]:80",
+            "[fec0::1]:80",
+            "128.0.0.1:80",
+            "169.253.1.1:80",
+            "1.0.0.0:80",
         ] {
             check(NEAR, address, false);
+            check(FAR, address, false);
         }
         check(FAR, "198.51.100.1:80", false);
         check(FAR, "198.51.100.1:3128", false);
+    }
+
+    #[test]
+    fn addresses_of_many_are_for_nobody() {
+        for address in [
+            "224.0.0.1:80",
+            "239.255.255.250:80",
+            "255.255.255.255:80",
+            "[ff02::1]:80",
+            "[::ffff:224.0.0.1]:80",
+            "[64:ff9b::e000:1]:80",
+        ] {
+            check(NEAR, address, true);
+            check(FAR, address, true);
+        }
     }
 
     #[test]
@@ -152,6 +231,7 @@ mod tests {
             "127.0.0.1:3128",
             "[::ffff:127.0.0.1]:3128",
             "[64:ff9b::7f00:1]:3128",
+            "[2002:7f00:1::]:3128",
             "0.0.0.0:3128",
             "[::]:3128",
             // The listeners on every address.
@@ -189,7 +269,11 @@ mod tests {
             .map(|own| own.parse().unwrap())
             .collect();
         let address: SocketAddr = address.parse().unwrap();
-        let found = is_near(client.parse().unwrap(), address) || is_one_of(&ours, address);
+        let client: IpAddr = client.parse().unwrap();
+        let meanings = meanings(address.ip());
+        let found = meanings.iter().any(|ip| is_of_many(*ip))
+            || (meanings.iter().any(|ip| is_near(*ip)) && !client.to_canonical().is_loopback())
+            || is_one_of(&ours, address);
         assert_eq!(found, expected, "{client} to {address}");
     }
 }

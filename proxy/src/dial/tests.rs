@@ -39,6 +39,30 @@ async fn a_name_that_leads_where_the_proxy_does_not_go_is_forbidden() {
 }
 
 #[tokio::test]
+async fn what_the_configuration_names_is_forbidden_to_everyone() {
+    let (_listener, address) = origin().await;
+    let (_listener, other) = origin().await;
+    let mut config = config();
+    config.forbidden = vec!["127.0.0.1/32".parse().unwrap()];
+    let ranges = fixture::worker(config, content("discard", "block"));
+    let mut beside = content("discard", "block");
+    beside.beside = Arc::new([address]);
+    let beside = fixture::worker(fixture::config(), beside);
+    for (worker, destination, reached) in [
+        (&ranges, address, false),
+        (&beside, address, false),
+        (&beside, other, true),
+    ] {
+        let origin = Origin::Address(destination);
+        let connection = intercepted(destination);
+        let dialled = worker.dial(&connection, &origin).await;
+        assert_eq!(dialled.is_ok(), reached, "{dialled:?}");
+        let foreseen = worker.refuse_forbidden(&connection, &origin);
+        assert_eq!(foreseen.is_ok(), reached);
+    }
+}
+
+#[tokio::test]
 async fn a_port_where_nobody_listens_is_told() {
     let (listener, address) = origin().await;
     drop(listener);

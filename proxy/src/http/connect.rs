@@ -6,7 +6,7 @@ use filter::{Enforcement, Protocol, Target, Undecidable};
 use http::header::CONNECTION;
 use http::{HeaderValue, Response};
 use http_head::Head;
-use uri::{Readings, Scheme};
+use uri::{NormalUri, Readings, Scheme};
 
 use super::answer::{end, refuse};
 use super::body::AnswerBody;
@@ -17,6 +17,7 @@ use super::page;
 use super::record::Record;
 use super::signals::BadRequest;
 use crate::connection::{Flow, Tunnel};
+use crate::dial::Origin;
 
 /// Opens a tunnel, or enforces what its authority is judged. A client of CONNECT follows no
 /// redirect, so one is a block, as on TLS.
@@ -57,15 +58,7 @@ pub(super) async fn connect(
     record.judged(judged, Protocol::Tls);
     match (enforcement, readings) {
         (Enforcement::Forward, Ok(readings)) => {
-            let authority = readings.normal().clone();
-            record.status(http::StatusCode::OK);
-            let tunnel = Tunnel { authority };
-            let ending = Ending::Tunnel {
-                tunnel,
-                port,
-                record,
-            };
-            end(context, ending).await
+            open(context, readings.normal().clone(), port, record).await
         }
         // A host that is none cannot be gone to, even if the profile lets it pass.
         (Enforcement::Forward, Err(_)) => {
@@ -88,6 +81,35 @@ pub(super) async fn connect(
             recorded(closing(page::blocked(&shown)), record)
         }
     }
+}
+
+/// Opens a tunnel to where the proxy goes, or, of a name, may go.
+async fn open(
+    context: &Context,
+    authority: NormalUri,
+    port: u16,
+    mut record: Record,
+) -> Response<AnswerBody> {
+    let origin = Origin::named_by(&authority);
+    let allowed = context
+        .worker
+        .refuse_forbidden(&context.connection, &origin);
+    if let Err(error) = allowed {
+        record.failed(error.as_str());
+        let page = page::failed(
+            http::StatusCode::FORBIDDEN,
+            "the proxy does not go to this address",
+        );
+        return recorded(closing(page), record);
+    }
+    record.status(http::StatusCode::OK);
+    let tunnel = Tunnel { authority };
+    let ending = Ending::Tunnel {
+        tunnel,
+        port,
+        record,
+    };
+    end(context, ending).await
 }
 
 fn closing(mut page: Response<AnswerBody>) -> Response<AnswerBody> {

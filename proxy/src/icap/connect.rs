@@ -129,6 +129,14 @@ impl Connector {
         self.host().is_some_and(Host::is_name)
     }
 
+    /// Returns whether the endpoint is reached by this name, in normal form, and port.
+    pub(super) fn is_at(&self, name: &str, port: u16) -> bool {
+        self.host().is_some_and(|host| {
+            let own = host.name.trim_end_matches('.');
+            host.port == port && own.eq_ignore_ascii_case(name)
+        })
+    }
+
     /// Returns all addresses that the endpoint has or had.
     pub(super) fn known_addresses(&self) -> Vec<SocketAddr> {
         locked(&self.addresses).known.clone()

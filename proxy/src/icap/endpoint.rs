@@ -112,6 +112,11 @@ impl Endpoint {
         })
     }
 
+    /// Returns whether the endpoint is reached by this name and port.
+    pub(super) fn is_at(&self, name: &str, port: u16) -> bool {
+        self.connector.is_at(name, port)
+    }
+
     /// Returns all addresses that the endpoint has or had.
     pub(super) fn known_addresses(&self) -> Vec<std::net::SocketAddr> {
         self.connector.known_addresses()

@@ -115,6 +115,7 @@ async fn a_reload_names_what_needs_a_restart_and_takes_the_rest() {
 
 fn with_admin() -> Config {
     Config {
+        forbidden: Vec::new(),
         admin: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
         ..config()
     }

@@ -179,7 +179,7 @@ impl Servers {
         if plan.addresses.is_some() {
             servers.ask_own(&mut config);
         }
-        if let Some((config, content)) = proxy_content(config) {
+        if let Some((config, content)) = servers.proxy_content(config) {
             match proxy::start(config, content).await {
                 Ok(running) => servers.proxy = Some(running),
                 Err(error) => {
@@ -207,7 +207,8 @@ impl Servers {
         if let (Some(running), Some((_, content))) = (&self.icap_server, icap) {
             running.reload(content);
         }
-        if let (Some(running), Some((config, content))) = (&self.proxy, proxy_content(config)) {
+        if let (Some(running), Some((config, content))) = (&self.proxy, self.proxy_content(config))
+        {
             for setting in running.reload(config, content) {
                 warn!(setting, "a changed setting needs a restart");
             }
@@ -240,6 +241,24 @@ impl Servers {
     /// Returns where the first listener of the proxy really is.
     pub(crate) fn proxy_address(&self) -> Option<SocketAddr> {
         self.proxy.as_ref()?.addresses().first().copied()
+    }
+
+    fn proxy_content(&self, config: Config) -> Option<(proxy::config::Config, proxy::Content)> {
+        let beside = match &self.icap_server {
+            Some(running) => running
+                .addresses()
+                .into_iter()
+                .chain(running.admin())
+                .collect(),
+            None => config.icap_sockets.into(),
+        };
+        let content = proxy::Content {
+            policy: config.policy?,
+            sessions: config.sessions,
+            static_hosts: Arc::new(config.static_hosts),
+            beside,
+        };
+        Some((config.proxy?, content))
     }
 
     /// Lets the proxy ask the ICAP server of this process, wherever the system put it.
@@ -318,15 +337,6 @@ fn icap_content(
         sessions: config.sessions.clone(),
     };
     Ok(Some((server.config.clone(), content)))
-}
-
-fn proxy_content(config: Config) -> Option<(proxy::config::Config, proxy::Content)> {
-    let content = proxy::Content {
-        policy: config.policy?,
-        sessions: config.sessions,
-        static_hosts: Arc::new(config.static_hosts),
-    };
-    Some((config.proxy?, content))
 }
 
 fn log(remarks: &[Diagnostic]) {

@@ -34,6 +34,7 @@ fn the_least_that_is_accepted_takes_every_default() {
             },
             tls_filtering: true,
             upstream_source: Local,
+            forbidden: [],
             workers: 2,
             cache: CacheLimits {
                 entries_max: Some(
@@ -69,6 +70,7 @@ listen:
 ports: {http: [8000, 80], tls: [8443]}
 tls_filtering: false
 upstream_source: client
+forbidden: ["10.0.0.0/8", "fd00:ec2::254"]
 workers: 3
 cache: {enabled: false, entries_per_worker: 10, lifetime_s: 20}
 client_hello: {bytes_max: 4096, deadline_ms: 30}
@@ -121,6 +123,10 @@ icap:
             },
             tls_filtering: false,
             upstream_source: Client,
+            forbidden: [
+                10.0.0.0/8,
+                fd00:ec2::254/128,
+            ],
             workers: 3,
             cache: CacheLimits {
                 entries_max: None,
@@ -226,6 +232,17 @@ fn hosts_are_in_normal_form() {
 }
 
 #[test]
+fn forbidden_ranges_are_limited() {
+    for (count, good) in [(1, true), (FORBIDDEN_MAX, true), (FORBIDDEN_MAX + 1, false)] {
+        let ranges = vec!["192.0.2.0/24"; count];
+        let text = format!(
+            "{{listen: [{{mode: explicit, address: '127.0.0.1:0'}}], forbidden: {ranges:?}}}"
+        );
+        assert_eq!(read(&text).is_ok(), good, "{count}");
+    }
+}
+
+#[test]
 fn everything_wrong_is_told_at_once() {
     check(
         r#"
@@ -277,6 +294,21 @@ icap:
         expect![[r#"
         weir.yaml:1:9: error: 0 listeners are here; use 1 to 64
     "#]],
+    );
+    check(
+        "{listen: [], forbidden: [localhost, 10.0.0.1/8]}",
+        expect![[r#"
+            weir.yaml:1:10: error: 0 listeners are here; use 1 to 64
+            weir.yaml:1:26: error: `localhost` is not a range of addresses; use the form `192.0.2.0/24` or `2001:db8::/32`
+            weir.yaml:1:37: error: `10.0.0.1/8` has bits set behind its length; use `10.0.0.0/8`
+        "#]],
+    );
+    check(
+        "{listen: [], forbidden: []}",
+        expect![[r#"
+            weir.yaml:1:10: error: 0 listeners are here; use 1 to 64
+            weir.yaml:1:25: error: 0 ranges are here; use 1 to 256
+        "#]],
     );
     check(
         "admin: 127.0.0.1:9090",

@@ -91,6 +91,7 @@ impl World {
             static_hosts: Arc::new(BTreeMap::from(
                 hosts.map(|host| (host.to_owned(), origin.address)),
             )),
+            beside: Arc::new([]),
         };
         let shared = Arc::new(Shared {
             access_log: AccessLogger::start(sink, &metrics).unwrap(),
@@ -224,6 +225,7 @@ fn config(origin_port: u16, log: &std::path::Path) -> Config {
         deadline: Duration::from_millis(300),
     };
     Config {
+        forbidden: Vec::new(),
         admin: None,
         listen: Vec::new(),
         ports: Ports {
