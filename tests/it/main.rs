@@ -12,6 +12,7 @@ mod architecture;
 mod bad_input;
 mod categorizer;
 mod docs;
+mod evasions;
 mod explicit;
 mod icap_settings;
 mod operation;

@@ -3,9 +3,23 @@
 //!
 //! - `case`: the cases as written, and as bytes to send.
 //! - `hello`: Client Hellos from their description.
+//! - `attempt`: everything that is sent for a case.
+//! - `outcome`: what a filter says that it did.
+//! - `reach`: what an origin could understand by the bytes that reach it.
+//! - `finding`: whether that is a bypass, or an honest request broken.
+//! - `pure`: a run through the pure crates.
+//! - `wire`: a run over sockets, against this proxy.
+//! - `table`: the report of a run.
 
+pub mod attempt;
 pub mod case;
+pub mod finding;
 pub mod hello;
+pub mod outcome;
+pub mod pure;
+pub mod reach;
+pub mod table;
+pub mod wire;
 
 /// The host that no run may reach.
 pub const BLOCKED_HOST: &str = "blocked.test";
@@ -20,8 +34,12 @@ pub const BLOCKED_PATH: &str = "/bad";
 pub const ALLOWED_PATH: &str = "/good/";
 /// The address that no run may reach. It is a documentation address (RFC 5737).
 pub const BLOCKED_ADDRESS: &str = "192.0.2.66";
+/// The IPv6 address that no run may reach, also a documentation address (RFC 3849).
+pub const BLOCKED_ADDRESS_V6: &str = "2001:db8::66";
 /// The address of the hosts, where names have none of their own.
 pub const ORIGIN_ADDRESS: &str = "192.0.2.80";
+/// The IPv6 address of the hosts.
+pub const ORIGIN_ADDRESS_V6: &str = "2001:db8::80";
 
 /// Under which policy a case is run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -30,4 +48,28 @@ pub enum Mode {
     Deny,
     /// Only what is allowed passes: `fixtures/evasions/allow.yaml`.
     Allow,
+}
+
+impl Mode {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Deny, Self::Allow];
+
+    /// Returns the text of the policy file.
+    ///
+    /// # Panics
+    ///
+    /// Fails the test if the file is not there.
+    pub fn policy(self) -> String {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/evasions/");
+        let path = format!("{folder}{}.yaml", self.as_str());
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// Returns the word for reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deny => "deny",
+            Self::Allow => "allow",
+        }
+    }
 }

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::Write as _;
+use std::net::IpAddr;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -12,6 +13,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::evasion::{BLOCKED_ADDRESS, BLOCKED_ADDRESS_V6, ORIGIN_ADDRESS, ORIGIN_ADDRESS_V6};
 
 /// The client's addresses.
 pub const CLIENT: [&str; 2] = ["10.71.1.2", "fd71:1::2"];
@@ -42,6 +45,27 @@ fn probe() -> Option<String> {
             String::from_utf8_lossy(&made.stderr).trim()
         )
     })
+}
+
+/// Moves the calling thread into a namespace: sockets that it opens from now on are there.
+///
+/// # Panics
+///
+/// Fails the test if the system refuses.
+#[track_caller]
+pub fn enter(namespace: &str) {
+    let file = File::open(format!("/run/netns/{namespace}")).expect("a namespace");
+    move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
+        .expect("leave to enter a namespace");
+}
+
+/// Returns the addresses of one of the further clients: see [`Lab::add_clients`].
+pub fn client_addresses(nth: u8) -> [IpAddr; 2] {
+    let last = 100 + u16::from(nth);
+    [
+        format!("10.71.1.{last}").parse().expect("an address"),
+        format!("fd71:1::{last}").parse().expect("an address"),
+    ]
 }
 
 /// Three namespaces: client, gateway, origin.
@@ -169,12 +193,9 @@ impl Lab {
     /// Fails the test if `work` panics.
     #[track_caller]
     pub fn within<T: Send>(&self, namespace: &str, work: impl FnOnce() -> T + Send) -> T {
-        let path = Path::new("/run/netns").join(namespace);
-        let namespace = File::open(path).expect("a namespace of the lab");
         let inside = std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
-                let network = Some(LinkNameSpaceType::Network);
-                move_into_link_name_space(namespace.as_fd(), network).expect("root may enter");
+                enter(namespace);
                 work()
             });
             thread.join()
@@ -194,6 +215,36 @@ impl Lab {
     /// Returns the folder whose files `ip netns exec` shows under `/etc` in the gateway.
     fn own_files(&self) -> PathBuf {
         Path::new("/etc/netns").join(&self.gateway)
+    }
+
+    /// Gives the client's namespace addresses for so many clients, and one more.
+    #[track_caller]
+    pub fn add_clients(&self, count: u8) {
+        let c = &self.client;
+        for nth in 0..=count {
+            let [v4, v6] = client_addresses(nth);
+            let add = format!(
+                "set -e; ip -n {c} addr add {v4}/24 dev c0; ip -n {c} addr add {v6}/64 dev c0 nodad"
+            );
+            expect_success(&sh(&add), "an address of a client");
+        }
+    }
+
+    /// Gives the origin the addresses of the evasion corpus.
+    #[track_caller]
+    pub fn add_origin_addresses(&self) {
+        let (g, o) = (&self.gateway, &self.origin);
+        let [via_v4, via_v6] = ORIGIN;
+        let script = format!(
+            "set -e
+            for a in {BLOCKED_ADDRESS} {ORIGIN_ADDRESS}; do
+                ip -n {o} addr add $a/32 dev s0; ip -n {g} route add $a/32 via {via_v4}
+            done
+            for a in {BLOCKED_ADDRESS_V6} {ORIGIN_ADDRESS_V6}; do
+                ip -n {o} addr add $a/128 dev s0 nodad; ip -n {g} -6 route add $a/128 via {via_v6}
+            done"
+        );
+        expect_success(&sh(&script), "the addresses of the origin");
     }
 
     /// Returns a command that runs in one of the namespaces.

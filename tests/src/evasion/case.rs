@@ -1,5 +1,6 @@
 //! The cases of the corpus: as written in YAML, and as bytes to send.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -57,13 +58,15 @@ pub struct HttpCase {
     /// under the allow list nothing outside of what is allowed, may be reached by it.
     pub evasion: Option<String>,
     /// What becomes of the evasion under the deny list: `blocked`, `undecidable REASON` or
-    /// `refused REASON`. Under the allow list it is no less.
+    /// `refused REASON`. Under the allow list it is no less. `passed`: it is made harmless.
     pub verdict: Option<String>,
     /// What must reach an allowed place in both modes.
     pub honest: Option<String>,
     /// Whether it is sent to an explicit listener.
     #[serde(default)]
     pub explicit: bool,
+    /// The address that an intercepted client dials, if not the one of the hosts.
+    pub destination: Option<IpAddr>,
     /// As in [`TlsCase::segments`].
     #[serde(default)]
     pub segments: Vec<usize>,
@@ -85,7 +88,8 @@ pub struct UriCase {
     /// What becomes of the evasion under the deny list: `blocked` or `undecidable REASON`, of the
     /// URI alone. As a request it may also be refused.
     pub verdict: Option<String>,
-    /// A URI that must reach an allowed place in both modes.
+    /// A URI that must reach an allowed place in both modes. It is sent in requests too if it can
+    /// stand in one as it is.
     pub honest: Option<String>,
 }
 

@@ -1,0 +1,83 @@
+//! The evasion corpus: nothing that may not be reached is reached, and nothing honest is broken.
+
+use tests::evasion::Mode;
+use tests::evasion::attempt::Attempt;
+use tests::evasion::case::Corpus;
+use tests::evasion::finding::Finding;
+use tests::evasion::outcome::Outcome;
+use tests::evasion::pure::Pure;
+use tests::evasion::table::Table;
+use tests::evasion::wire::Wire;
+
+#[test]
+fn nothing_slips_past_the_pure_crates() {
+    let attempts = Corpus::read().attempts();
+    let mut report = Report::default();
+    for mode in Mode::ALL {
+        let mut pure = Pure::new(mode);
+        for attempt in &attempts {
+            let (outcomes, finding) = pure.run(attempt);
+            report.add(attempt, mode, &outcomes, &finding);
+        }
+    }
+    report.conclude("pure crates");
+}
+
+#[test]
+fn nothing_slips_past_the_gateway() {
+    if tests::tier_missing("transparent", tests::lab::missing()) {
+        return;
+    }
+    let attempts = Corpus::read().attempts();
+    let mut report = Report::default();
+    for mode in Mode::ALL {
+        let results = Wire::start(mode).run(&attempts);
+        for (attempt, result) in attempts.iter().zip(results) {
+            if let Some(result) = result {
+                report.add(attempt, mode, &result.outcomes, &result.finding);
+            }
+        }
+    }
+    report.conclude("gateway");
+}
+
+/// What came of all sendings.
+#[derive(Default)]
+struct Report {
+    table: Table,
+    faults: Vec<String>,
+}
+
+impl Report {
+    fn add(&mut self, attempt: &Attempt, mode: Mode, outcomes: &[Outcome], finding: &Finding) {
+        self.table.add(attempt, mode, outcomes, finding);
+        if *finding != Finding::Good {
+            self.faults.push(format!(
+                "{} {:?}, {:?} {}, {mode:?}: {finding:?} after {outcomes:?}: {}",
+                attempt.kind.as_str(),
+                attempt.case,
+                attempt.intent,
+                attempt.way.as_str(),
+                attempt
+                    .sending
+                    .bytes()
+                    .escape_ascii()
+                    .to_string()
+                    .chars()
+                    .take(300)
+                    .collect::<String>(),
+            ));
+        }
+    }
+
+    #[track_caller]
+    fn conclude(self, run: &str) {
+        self.table.print(run);
+        assert!(
+            self.faults.is_empty(),
+            "{}:\n{}",
+            self.table.totals(),
+            self.faults.join("\n")
+        );
+    }
+}

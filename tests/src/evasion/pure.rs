@@ -1,0 +1,285 @@
+//! A run through the pure crates: no socket, no clock.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use client_hello::{ClientHello, Detector, HELLO_LEN_MAX, Peek, Unreadable};
+use filter::{CacheLimits, Decision, Filter, Request, Rules, Source, Step, Target, Undecidable};
+use http_head::{Body, Head, Limits, Reach, Target as Form, Verdict};
+use policy::Action;
+use uri::{InvalidUri, Readings, Scheme};
+
+use super::Mode;
+use super::attempt::{Attempt, Intent, Way};
+use super::case::Sending;
+use super::finding::{Arrival, Finding, Seen, find};
+use super::outcome::Outcome;
+
+/// As long as the proxy waits for a Client Hello unless told otherwise.
+const HELLO_WAIT: Duration = Duration::from_secs(3);
+/// As long as the proxy waits for a head unless told otherwise.
+const HEAD_WAIT: Duration = Duration::from_secs(10);
+/// As long as a head may be unless configured otherwise.
+const HEAD_LEN_MAX: usize = 64 * 1024;
+
+/// The pure crates under one of the policies.
+#[derive(Debug)]
+pub struct Pure {
+    rules: Rules,
+    filter: Filter,
+    mode: Mode,
+}
+
+impl Pure {
+    /// Compiles the policy of a mode.
+    ///
+    /// # Panics
+    ///
+    /// Fails the test if the policy has a mistake.
+    pub fn new(mode: Mode) -> Self {
+        let none = |_: &str| Err("no list files here".to_owned());
+        let policy = policy::compile(mode.as_str(), &mode.policy(), &none);
+        let policy = Arc::new(policy.expect("a good policy").set);
+        let rules = Rules {
+            policy,
+            policy_generation: 0,
+            icap_generation: 0,
+        };
+        let limits = CacheLimits {
+            entries_max: NonZeroUsize::new(1024),
+            lifetime: Duration::from_secs(3600),
+        };
+        Self {
+            rules,
+            filter: Filter::new(limits),
+            mode,
+        }
+    }
+
+    /// Judges one sending. What passes is taken to arrive with the judged authority and the path
+    /// as written; the other fields are a matter of the run over sockets.
+    pub fn run(&mut self, attempt: &Attempt) -> (Vec<Outcome>, Finding) {
+        let mut seen = Seen::default();
+        match attempt.way {
+            Way::Tls => seen.outcomes.push(self.tls(&attempt.sending)),
+            Way::Alone => {
+                let readings = Readings::parse(&attempt.sending.bytes());
+                seen.outcomes.push(self.uri(readings.as_ref()));
+            }
+            Way::Http | Way::Explicit => self.http(attempt, &mut seen),
+        }
+        let passed = Outcome::of_all(&seen.outcomes) == Some(Outcome::Passed);
+        match (attempt.way, attempt.intent) {
+            (Way::Alone, Intent::Evasion) if passed => {
+                return (seen.outcomes, Finding::Bypass("the URI passes".to_owned()));
+            }
+            (Way::Tls, _) if passed => seen.arrivals.push(Arrival {
+                at: attempt.destination,
+                bytes: attempt.sending.bytes(),
+            }),
+            (Way::Http | Way::Explicit, Intent::Honest) if passed => {
+                seen.answer = b"HTTP/1.1 200 ".to_vec();
+            }
+            (_, _) => {}
+        }
+        let finding = find(attempt, self.mode, &seen);
+        (seen.outcomes, finding)
+    }
+
+    fn uri(&mut self, readings: Result<&Readings, &InvalidUri>) -> Outcome {
+        match readings {
+            Ok(readings) => self.decide(Target::Uri(readings)),
+            Err(why) => self.decide(Target::Undecidable(Undecidable::from(why))),
+        }
+    }
+
+    fn decide(&mut self, target: Target<'_>) -> Outcome {
+        let profile = Arc::from("all");
+        let request = Request {
+            profile: Some(&profile),
+            target,
+            destination: None,
+        };
+        let step = self.filter.begin(&self.rules, request, Instant::now());
+        let Step::Decided(decision) = step else {
+            panic!("the policies of the corpus ask no ICAP server");
+        };
+        outcome(&decision)
+    }
+
+    fn tls(&mut self, sending: &Sending) -> Outcome {
+        match read_hello(sending) {
+            Ok(ClientHello { sni: None, .. }) => {
+                self.decide(Target::Undecidable(Undecidable::NoSni))
+            }
+            Ok(ClientHello {
+                sni: Some(name), ..
+            }) => self.uri(Readings::of_sni(&name, 443).as_ref()),
+            Err(why) => self.decide(Target::Undecidable(why)),
+        }
+    }
+
+    /// Judges one request after another, up to the first that does not pass.
+    fn http(&mut self, attempt: &Attempt, seen: &mut Seen) {
+        let bytes = attempt.sending.bytes();
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            if waits(&attempt.sending) > HEAD_WAIT {
+                return seen.outcomes.push(Outcome::Refused("late".to_owned()));
+            }
+            let (outcome, head) = self.head(attempt, rest, seen.outcomes.is_empty());
+            let passed = outcome == Outcome::Passed;
+            seen.outcomes.push(outcome);
+            let Some(head) = head.filter(|_| passed) else {
+                return;
+            };
+            if let Form::Authority(_) = head.target() {
+                return;
+            }
+            seen.arrivals.push(Arrival {
+                at: attempt.destination,
+                bytes: forwarded(&head, attempt.destination),
+            });
+            let after = &rest[head.len()..];
+            match body_len(&head, after) {
+                Ok(len) => rest = &after[len..],
+                Err(refused) => return seen.outcomes.push(refused),
+            }
+        }
+    }
+
+    fn head(
+        &mut self,
+        attempt: &Attempt,
+        bytes: &[u8],
+        is_first: bool,
+    ) -> (Outcome, Option<Box<Head>>) {
+        let limits = Limits {
+            head_len_max: HEAD_LEN_MAX,
+        };
+        let refused = |why: &str| (Outcome::Refused(why.to_owned()), None);
+        let may_be_foreign = is_first && attempt.way == Way::Http;
+        match http_head::judge(bytes, &limits) {
+            Verdict::NeedMore => refused("truncated"),
+            Verdict::Bad(bad) => refused(bad.as_str()),
+            Verdict::NotHttp if may_be_foreign => {
+                (self.decide(Target::Undecidable(Undecidable::NotHttp)), None)
+            }
+            Verdict::Http2Preface if may_be_foreign => (
+                self.decide(Target::Undecidable(Undecidable::Http2Preface)),
+                None,
+            ),
+            Verdict::NotHttp | Verdict::Http2Preface => refused("not_http"),
+            Verdict::Head(head) => match route(attempt.way, &head) {
+                Err(why) => refused(why),
+                Ok(()) => {
+                    let readings = readings(attempt, &head);
+                    (self.uri(readings.as_ref()), Some(head))
+                }
+            },
+        }
+    }
+}
+
+fn outcome(decision: &Decision) -> Outcome {
+    match (decision.action, decision.undecidable) {
+        (Action::Pass, _) => Outcome::Passed,
+        // Of an ambiguous URI the normal form may be listed all the same.
+        (_, Some(why)) if decision.source == Source::Undecidable => {
+            Outcome::Undecidable(why.as_str().to_owned())
+        }
+        (Action::Block | Action::Redirect(_), _) => Outcome::Blocked,
+    }
+}
+
+fn read_hello(sending: &Sending) -> Result<ClientHello, Undecidable> {
+    let mut detector = Detector::new(HELLO_LEN_MAX);
+    let mut waited = Duration::ZERO;
+    for piece in &sending.pieces {
+        if waited >= HELLO_WAIT {
+            return Err(Undecidable::HelloTooLate);
+        }
+        match detector.feed(piece) {
+            Peek::NeedMore => {}
+            Peek::Hello(hello) => return Ok(hello),
+            Peek::NotTls => return Err(Undecidable::NotTls),
+            Peek::Unreadable(Unreadable::TooLong) => return Err(Undecidable::HelloTooLong),
+            Peek::Unreadable(Unreadable::Malformed) => return Err(Undecidable::HelloMalformed),
+            Peek::Unreadable(Unreadable::TwoNames) => return Err(Undecidable::TwoNames),
+        }
+        waited += sending.pause;
+    }
+    Err(Undecidable::HelloMalformed)
+}
+
+fn waits(sending: &Sending) -> Duration {
+    let pauses = u32::try_from(sending.pieces.len().saturating_sub(1)).unwrap_or(u32::MAX);
+    sending.pause.saturating_mul(pauses)
+}
+
+/// Refuses what has no place on this kind of connection, as the proxy does.
+fn route(way: Way, head: &Head) -> Result<(), &'static str> {
+    let ports_of_connect = |authority: &[u8]| {
+        let text = String::from_utf8_lossy(authority).into_owned();
+        let port = text.rsplit_once(':').map(|(_, port)| port.to_owned());
+        match port.as_deref() {
+            None | Some("") => Err("connect_port"),
+            Some("80" | "8080" | "443") => Ok(()),
+            Some(_) => Err("port_refused"),
+        }
+    };
+    match (way, head.target()) {
+        (Way::Explicit, Form::Authority(_)) => {
+            ports_of_connect(head.authority().unwrap_or_default())
+        }
+        (_, Form::Authority(_)) => Err("connect"),
+        (Way::Explicit, Form::Origin | Form::Asterisk) => Err("not_proxied"),
+        (_, Form::Absolute { scheme, .. }) if *scheme != Some(Scheme::Http) => Err("scheme"),
+        (_, _) => Ok(()),
+    }
+}
+
+fn readings(attempt: &Attempt, head: &Head) -> Result<Readings, InvalidUri> {
+    let destination = attempt.destination;
+    let scheme = match head.target() {
+        Form::Authority(_) => Scheme::Https,
+        Form::Origin | Form::Absolute { .. } | Form::Asterisk => Scheme::Http,
+    };
+    let port = (attempt.way == Way::Http).then_some(destination.port());
+    let fallback = destination.to_string();
+    let authority = head.authority().unwrap_or(fallback.as_bytes());
+    Readings::of_request(scheme, authority, head.path_and_query(), port)
+}
+
+/// Returns the length of the body, or why it is refused.
+fn body_len(head: &Head, after: &[u8]) -> Result<usize, Outcome> {
+    let Some(mut body) = Body::of(head.framing()) else {
+        return Ok(0);
+    };
+    match body.take(after) {
+        Ok(Reach::End(len)) => Ok(len),
+        Ok(Reach::All) => Err(Outcome::Refused("truncated".to_owned())),
+        Err(_) => Err(Outcome::Refused("body".to_owned())),
+    }
+}
+
+fn forwarded(head: &Head, destination: SocketAddr) -> Vec<u8> {
+    let fallback = destination.ip().to_string();
+    let authority = head.authority().unwrap_or(fallback.as_bytes());
+    let path = match head.path_and_query() {
+        [] => b"/",
+        path => path,
+    };
+    let method = head.method().as_bytes();
+    [
+        method,
+        b" ",
+        path,
+        b" HTTP/1.1\r\nHost: ",
+        authority,
+        b"\r\n\r\n",
+    ]
+    .concat()
+}
