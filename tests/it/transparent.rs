@@ -1,7 +1,5 @@
 //! Transparent interception in network namespaces: TPROXY and REDIRECT, IPv4 and IPv6.
 
-use std::process::Command;
-
 use tests::lab::{self, CLIENT, GATEWAY, GATEWAY_OUTSIDE, Lab, ORIGIN};
 use tests::program::{Program, weir};
 
@@ -271,44 +269,4 @@ fn many_connections_at_once_all_pass() {
         100,
         "{text}"
     );
-}
-
-#[test]
-fn explicit_clients_off_loopback_reach_no_loopback_service() {
-    if skip() {
-        return;
-    }
-    let lab = Lab::new();
-    let config = "policy: policy.yaml\nproxy:\n  admin: 127.0.0.1:9090\n  listen: [{mode: explicit, address: \"0.0.0.0:3128\", clients: [\"10.71.1.0/24\"]}]\n  access_log: {path: \"-\"}\n";
-    let files = [("weir.yaml", config), ("policy.yaml", POLICY)];
-    let mut command: Command = lab.command(&lab.gateway, weir());
-    command.arg("proxy");
-    let proxy = Program::start_by(command, &["--config", "weir.yaml"], &files);
-    proxy.wait_for_line(&["\"listener\":\"explicit\""]);
-    for target in [
-        "127.0.0.1:9090",
-        "127.0.0.1:3128",
-        "10.71.1.1:3128",
-        "169.254.1.1",
-        "[::1]:9090",
-        "0.0.0.0:9090",
-        "[::ffff:127.0.0.1]:9090",
-        "localhost:9090",
-    ] {
-        let output = lab.curl(&[
-            "--proxy",
-            "http://10.71.1.1:3128",
-            "--write-out",
-            "%{http_code}",
-            "--output",
-            "/dev/null",
-            &format!("http://{target}/"),
-        ]);
-        assert_eq!(
-            String::from_utf8_lossy(&output.stdout),
-            "403",
-            "{target}\n{}",
-            proxy.log()
-        );
-    }
 }

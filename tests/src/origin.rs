@@ -12,7 +12,7 @@ use crate::{WAIT_MAX, wait_for};
 /// It answers 200 with `origin NAME: METHOD TARGET` to any request, except for these paths:
 /// `/size/N` (N bytes), `/chunked/N` (N chunks of ten bytes), `/echo` (the body), `/status/N`,
 /// `/close` (closes after the answer), `/websocket` (101, then echoes), `/continue` (100 before
-/// it reads a body), `/refuse` (417 without reading the body), `/slow/N` (waits N milliseconds).
+/// it reads a body), `/location/URI` (302 to the URI), `/refuse` (417 without reading the body), `/slow/N` (waits N milliseconds).
 #[derive(Debug)]
 pub struct Origin {
     /// Where it listens.
@@ -115,6 +115,12 @@ fn answer(
     match (first, number) {
         ("size", Some(len)) => respond(io, method, 200, &vec![b'x'; len])?,
         ("echo" | "continue", _) => respond(io, method, 200, &body)?,
+        ("location", _) => {
+            let location = target.trim_start_matches("/location/");
+            let answer =
+                format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
+            io.write_all(answer.as_bytes()).ok()?;
+        }
         ("status", Some(status)) => respond(io, method, status, b"")?,
         ("slow", Some(millis)) => {
             std::thread::sleep(std::time::Duration::from_millis(millis as u64));
