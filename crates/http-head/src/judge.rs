@@ -75,7 +75,18 @@ fn read(bytes: &[u8]) -> Result<Head, Unread> {
     look_for_a_method(text)?;
     let line = request_line(text)?;
     let (fields, end) = field_lines(text, line.end + CRLF_LEN)?;
+    let len = bytes.len() - text.len() + end;
     let text = text.get(..end).unwrap_or_default();
+    let Some(escaped) = target::with_stray_bytes_escaped(text, &line.target) else {
+        return head(text, line, fields, len);
+    };
+    let line = request_line(&escaped)?;
+    let (fields, _) = field_lines(&escaped, line.end + CRLF_LEN)?;
+    head(&escaped, line, fields, len)
+}
+
+/// Reads what the lines of a head mean. `len` is how many bytes the client sent for it.
+fn head(text: &[u8], line: RequestLine, fields: Vec<Field>, len: usize) -> Result<Head, Unread> {
     let method = text.get(line.method.clone()).unwrap_or_default();
     let (target, path_and_query) = target::read(method, text, line.target)?;
     let meaning = fields::read_meaning(text, &fields, line.version)?;
@@ -85,7 +96,7 @@ fn read(bytes: &[u8]) -> Result<Head, Unread> {
     refuse_a_second_reading(text, &fields)?;
     let may_upgrade = method == b"GET";
     Ok(Head {
-        len: bytes.len() - after_empty_lines(bytes)?.len() + end,
+        len,
         text: text.into(),
         method: line.method,
         target,

@@ -52,6 +52,53 @@ pub(crate) fn read(
     }
 }
 
+/// Returns the head with those bytes of its target escaped that no URI may have, that clients send
+/// all the same, and that every origin reads like their escapes: `<`, `>`, quotation marks, and
+/// bytes that are not UTF-8. None: there are none.
+///
+/// RFC 9112 section 3.2 warns of mending a target, lest it gets past a filter. Here the mended
+/// target is what is judged, and what is forwarded.
+pub(crate) fn with_stray_bytes_escaped(text: &[u8], at: &Range<usize>) -> Option<Vec<u8>> {
+    let target = text.get(at.clone())?;
+    let start = at.start + path_start(target)?;
+    let (before, rest) = text.split_at_checked(start)?;
+    let (path_and_query, after) = rest.split_at_checked(at.end - start)?;
+    let is_text = path_and_query.is_ascii() || std::str::from_utf8(path_and_query).is_ok();
+    let query_start = path_and_query.iter().position(|byte| *byte == b'?');
+    let query_start = query_start.unwrap_or(path_and_query.len());
+    let is_stray = |(at, byte): (usize, &u8)| match byte {
+        b'<' | b'>' => true,
+        b'`' => at < query_start,
+        b'"' => at > query_start,
+        0x80.. => !is_text,
+        _ => false,
+    };
+    if !path_and_query.iter().enumerate().any(is_stray) {
+        return None;
+    }
+    let mut escaped = before.to_vec();
+    for (at, byte) in path_and_query.iter().enumerate() {
+        if is_stray((at, byte)) {
+            escaped.extend_from_slice(format!("%{byte:02X}").as_bytes());
+        } else {
+            escaped.push(*byte);
+        }
+    }
+    escaped.extend_from_slice(after);
+    Some(escaped)
+}
+
+/// Returns where path and query begin in a target, if it has them.
+fn path_start(target: &[u8]) -> Option<usize> {
+    if target.starts_with(b"/") {
+        return Some(0);
+    }
+    let authority = target.windows(3).position(|text| text == b"://")? + 3;
+    let rest = target.get(authority..)?;
+    let len = rest.iter().position(|byte| matches!(byte, b'/' | b'?'))?;
+    Some(authority + len)
+}
+
 fn absolute(target: &[u8], start: usize) -> Result<(Target, Range<usize>), BadHead> {
     let colon = target.iter().position(|byte| *byte == b':');
     let (scheme, rest) = colon
@@ -112,7 +159,7 @@ fn web_scheme(scheme: &[u8]) -> Option<Scheme> {
 }
 
 /// Refuses what `http::Uri` refuses: it reads the same target again, here and towards the origin.
-/// A fragment is refused too, since `http::Uri` drops it in silence.
+/// Of that only a number sign is left once stray bytes are escaped. A fragment is refused too, since `http::Uri` drops it in silence.
 fn refuse_stray_bytes(path_and_query: &[u8]) -> Result<(), BadHead> {
     let mut parts = path_and_query.splitn(2, |byte| *byte == b'?');
     let path = parts.next().unwrap_or_default();
@@ -152,6 +199,45 @@ mod tests {
     }
 
     #[test]
+    fn stray_bytes_are_escaped() {
+        escape(b"/a<b>\"`?<>\"`", Some(b"/a%3Cb%3E\"%60?%3C%3E%22`"));
+        escape(b"/\xff?\xfc\xc3\xbc", Some(b"/%FF?%FC%C3%BC"));
+        escape(b"http://a/<", Some(b"http://a/%3C"));
+        escape(b"http://a?<", Some(b"http://a?%3C"));
+        // Honest to every reader as they are.
+        escape(b"/\xc3\xbc{}|\\^[]\"~'?`{}|\\^[]'\xc3\xbc", None);
+        // Nothing of an authority is mended, and no fragment.
+        escape(b"http://a<b\xff/", None);
+        escape(b"a<b:443", None);
+        escape(b"/a#b", None);
+    }
+
+    #[track_caller]
+    fn escape(target: &[u8], expected: Option<&[u8]>) {
+        let text = [b"GET ", target, b" HTTP/1.1\r\n\r\n"].concat();
+        let found = with_stray_bytes_escaped(&text, &(4..4 + target.len()));
+        let expected = expected.map(|target| [b"GET ", target, b" HTTP/1.1\r\n\r\n"].concat());
+        assert_eq!(found, expected, "{}", target.escape_ascii());
+    }
+
+    /// What the escapes leave, the second reader takes.
+    #[test]
+    fn every_graphic_byte_but_the_number_sign_is_taken() {
+        for byte in (0x21..=u8::MAX).filter(|byte| !matches!(byte, 0x7f | b'#')) {
+            for target in [&[b'/', byte][..], &[b'/', b'?', byte]] {
+                let text = [b"GET ", target].concat();
+                let at = 4..text.len();
+                let mended = with_stray_bytes_escaped(&text, &at).unwrap_or(text);
+                assert_eq!(
+                    refuse_stray_bytes(mended.get(4..).unwrap()),
+                    Ok(()),
+                    "{byte}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn forms() {
         check("GET", "/a?b", "origin  /a?b");
         check("GET", "//a/b", "origin  //a/b");
@@ -185,7 +271,7 @@ mod tests {
         check("GET", "http://a\\.b/", "authority");
         check("GET", "http://a#b/", "authority");
         check("GET", "/a#b", "target");
-        check("GET", "/<", "target");
+
         check("CONNECT", "/", "authority");
         check("CONNECT", ":443", "target");
         check("CONNECT", "http://a.example/", "authority");

@@ -79,6 +79,31 @@ fn whole_heads() {
 }
 
 #[test]
+fn stray_bytes_are_read_as_their_escapes() {
+    head(
+        "||GET /a<b>?\"c\" HTTP/1.1|Host: a||",
+        "GET a /a%3Cb%3E?%22c%22 11 None keep",
+    );
+    head(
+        "GET http://b.example/`{}^?` HTTP/1.1|Host: a||",
+        "GET b.example /%60{}^?` 11 None keep",
+    );
+    let Verdict::Head(head) = judge(b"GET /\xfc?\xe9 HTTP/1.1\r\nHost: a\r\n\r\n", &LIMITS) else {
+        panic!("no head");
+    };
+    assert_eq!(head.path_and_query(), b"/%FC?%E9");
+    assert_eq!(head.host(), Some(&b"a"[..]));
+    let target = |count: usize| format!("GET /{} HTTP/1.1|Host: a||", "<".repeat(count));
+    let longest = (TARGET_LEN_MAX - 1) / 3;
+    let limits = Limits {
+        head_len_max: 128 * 1024,
+    };
+    let judged = |count| judge(target(count).replace('|', "\r\n").as_bytes(), &limits);
+    assert_eq!(word(&judged(longest)), "head");
+    assert_eq!(word(&judged(longest + 1)), "target_too_long");
+}
+
+#[test]
 fn heads_with_two_readings_or_none() {
     check("GET / HTTP/1.1||", "host_missing");
     check("GET http://a/ HTTP/1.1||", "host_missing");
