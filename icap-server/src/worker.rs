@@ -80,7 +80,7 @@ pub(crate) async fn accept_all(listener: TcpListener, shared: Arc<Shared>) {
         tokio::select! {
             biased;
             () = shared.drain.requested() => return,
-            (stream, client) = accept(&listener) => open(stream, client, &shared),
+            (stream, client) = accept(&listener, || {}) => open(stream, client, &shared),
         }
     }
 }

@@ -3,18 +3,19 @@
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::clients::Place;
+use crate::close;
 use crate::config::Mode;
 use crate::connection::{self, Arrival, Connection};
 use crate::dial;
+use crate::limit::Limit;
 use crate::listen::{canonical, original_destination};
 use crate::metrics::Refusal;
 use crate::worker::Worker;
-
-/// Connections that one worker has open; further ones are closed at once.
-pub(crate) const CONNECTIONS_MAX: usize = 32 * 1024;
 
 /// Which configured listener a socket belongs to.
 #[derive(Clone, Copy, Debug)]
@@ -26,45 +27,67 @@ pub(crate) struct Door {
 
 /// Accepts connections until the worker should stop.
 pub(crate) async fn accept_all(worker: Rc<Worker>, door: Door, listener: TcpListener) {
+    let metrics = Arc::clone(&worker.shared.metrics);
     let mut stop = pin!(worker.drain.requested());
     loop {
         let (socket, client) = tokio::select! {
-            accepted = service::accept(&listener) => accepted,
+            accepted = service::accept(&listener, || metrics.reached(Limit::Descriptors)) => accepted,
             () = &mut stop => return,
         };
         let client = canonical(client);
-        match admit(&worker, door, client, &socket) {
-            Ok(connection) => {
-                worker.shared.metrics.accepted(door.mode);
-                let open = Open::new(&worker);
+        let admitted = admit(&worker, door, client, &socket)
+            .and_then(|connection| Ok((connection, Open::new(&worker, client.ip())?)));
+        match admitted {
+            Ok((connection, open)) => {
+                metrics.accepted(door.mode);
                 worker.drain.spawn_local(async move {
-                    let worker = Rc::clone(&open.0);
+                    let worker = Rc::clone(&open.worker);
                     connection::serve(worker, connection, socket).await;
                     drop(open);
                 });
             }
-            Err(refusal) => worker.log_refused(door.mode, client, refusal),
+            Err(refusal) => {
+                worker.log_refused(door.mode, client, refusal);
+                if refusal.limit().is_some() {
+                    // Nothing of it may stay, not even a socket that waits for its peer.
+                    close::reset(socket);
+                }
+            }
         }
     }
 }
 
 /// Counts a connection as open while it lives, even if its task panics.
-struct Open(Rc<Worker>);
+struct Open {
+    worker: Rc<Worker>,
+    _place: Place,
+}
 
 impl Open {
-    fn new(worker: &Rc<Worker>) -> Self {
+    fn new(worker: &Rc<Worker>, client: IpAddr) -> Result<Self, Refusal> {
+        let limits = worker.shared.live.load().config.limits;
+        if worker.connections.get() >= limits.connections_per_worker {
+            return Err(Refusal::ConnectionLimit);
+        }
+        let clients = &worker.shared.clients;
+        let place = clients
+            .take_place(client, limits.connections_per_client)
+            .ok_or(Refusal::ClientLimit)?;
         worker.connections.set(worker.connections.get() + 1);
         worker.shared.metrics.connections_active.inc();
-        Self(Rc::clone(worker))
+        Ok(Self {
+            worker: Rc::clone(worker),
+            _place: place,
+        })
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        let open = self.0.connections.get();
+        let open = self.worker.connections.get();
         debug_assert!(open > 0, "every open connection was counted");
-        self.0.connections.set(open.saturating_sub(1));
-        self.0.shared.metrics.connections_active.dec();
+        self.worker.connections.set(open.saturating_sub(1));
+        self.worker.shared.metrics.connections_active.dec();
     }
 }
 
@@ -75,9 +98,6 @@ fn admit(
     client: SocketAddr,
     socket: &TcpStream,
 ) -> Result<Connection, Refusal> {
-    if worker.connections.get() >= CONNECTIONS_MAX {
-        return Err(Refusal::ConnectionLimit);
-    }
     let arrival = match door.mode {
         Mode::Explicit if !may_use(worker, door, client.ip()) => {
             return Err(Refusal::ClientNotListed);
@@ -122,7 +142,9 @@ mod tests {
     #[tokio::test]
     async fn a_panic_ends_its_own_connection_only() {
         let worker = worker(config(), content("discard", "block"));
-        let (open, later) = (Open::new(&worker), Open::new(&worker));
+        let client = IpAddr::from([127, 0, 0, 1]);
+        let open = || Open::new(&worker, client).unwrap();
+        let (open, later) = (open(), open());
         assert_eq!(worker.connections.get(), 2);
         let seen = Rc::new(Cell::new(None));
         let sees = Rc::clone(&seen);
@@ -133,7 +155,7 @@ mod tests {
             });
             worker.drain.spawn_local(async move {
                 tokio::task::yield_now().await;
-                sees.set(Some(later.0.connections.get()));
+                sees.set(Some(later.worker.connections.get()));
             });
             worker.drain.drain(Duration::from_secs(5)).await
         };

@@ -110,9 +110,17 @@ impl Worker {
         });
     }
 
-    /// Counts and logs a connection that is closed before anything is read from it.
+    /// Counts and logs a connection that is closed before anything is read from it. Of those
+    /// over a limit, which may be very many, one in a second is logged.
     pub(crate) fn log_refused(&self, mode: Mode, client: SocketAddr, refusal: Refusal) {
         self.shared.metrics.refused(refusal);
+        if let Some(limit) = refusal.limit() {
+            self.shared.metrics.reached(limit);
+            if !self.shared.refusals.is_first() {
+                return;
+            }
+            tracing::warn!(limit = limit.as_str(), "connections over a limit are reset");
+        }
         self.write(|_| {
             let mut line = Line::new("refused", mode, client);
             line.reason(refusal.as_str());

@@ -9,6 +9,9 @@ use filter::CacheLimits;
 use ipnet::IpNet;
 
 pub mod file;
+mod limits;
+
+pub use limits::Limits;
 
 /// Everything the proxy was told, already checked.
 #[derive(Clone, Debug)]
@@ -33,6 +36,8 @@ pub struct Config {
     pub client_hello: HeadLimits,
     /// Limits of reading an HTTP request head.
     pub http_head: HeadLimits,
+    /// Limits of connections and waits.
+    pub limits: Limits,
     /// Where decisions are logged.
     pub access_log: Option<AccessLog>,
     /// How long connections may take to finish after a signal.

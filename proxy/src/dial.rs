@@ -15,14 +15,12 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::config::{Mode, UpstreamSource};
 use crate::connection::{Arrival, Connection, Tunnel};
+use crate::limit::Limit;
 use crate::worker::Worker;
 
 pub(crate) use forbidden::is_ours;
 use forbidden::{goes_nowhere, is_endpoint};
 pub(crate) use resolve::{RESOLUTIONS_MAX, Turns};
-
-/// How long a connection to an origin may take to come about, look-up of its name included.
-pub(crate) const DIAL_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long one address of several is tried before the next.
 pub(crate) const ATTEMPT_MAX: Duration = Duration::from_secs(3);
@@ -49,8 +47,8 @@ pub(crate) enum DialError {
     #[error("`{0}` has no address")]
     Unresolved(String),
     /// No connection in time.
-    #[error("no connection within {0:?}")]
-    TimedOut(Duration),
+    #[error("no connection in time")]
+    TimedOut,
     /// The system refused.
     #[error("cannot connect")]
     Io(#[source] io::Error),
@@ -63,9 +61,13 @@ impl Worker {
         connection: &Connection,
         origin: &Origin,
     ) -> Result<TcpStream, DialError> {
-        let deadline = Instant::now() + DIAL_DEADLINE;
+        let wait = self.shared.live.load().config.limits.connect;
+        let deadline = Instant::now() + wait;
         let dialled = self.dial_until(connection, origin, deadline).await;
         if let Err(error) = &dialled {
+            if let DialError::TimedOut = error {
+                self.shared.metrics.reached(Limit::Connect);
+            }
             self.shared.metrics.origin_failed(error);
             tracing::debug!(client = %connection.client, ?origin, %error, "origin not reached");
         }
@@ -104,7 +106,7 @@ impl Worker {
             match timeout_at(until, connect(address, source)).await {
                 Ok(Ok(stream)) => return Ok(stream),
                 Ok(Err(error)) => failed = Some(DialError::Io(error)),
-                Err(_) => failed = Some(DialError::TimedOut(DIAL_DEADLINE)),
+                Err(_) => failed = Some(DialError::TimedOut),
             }
         }
         Err(failed.unwrap_or_else(|| DialError::Unresolved(origin.to_string())))
@@ -175,7 +177,7 @@ impl DialError {
         match self {
             Self::Forbidden(_) => "forbidden",
             Self::Unresolved(_) => "unresolved",
-            Self::TimedOut(_) => "timed_out",
+            Self::TimedOut => "timed_out",
             Self::Io(_) => "io",
         }
     }

@@ -17,8 +17,9 @@ use tokio::net::{TcpListener, TcpStream};
 use uri::NormalUri;
 
 use crate::access_log::{AccessLogger, Sink};
-use crate::config::{Config, HeadLimits, Listen, Mode, Ports, UpstreamSource};
+use crate::config::{Config, HeadLimits, Limits, Listen, Mode, Ports, UpstreamSource};
 use crate::connection::{Arrival, ClientStream, Connection, Tunnel};
+use crate::limit::Seldom;
 use crate::metrics::Metrics;
 use crate::state::{Content, Live, Shared};
 use crate::worker::Worker;
@@ -62,6 +63,7 @@ pub(crate) fn config() -> Config {
         },
         client_hello: limits,
         http_head: limits,
+        limits: Limits::default(),
         access_log: None,
         drain: Duration::from_secs(5),
         icap: None,
@@ -97,6 +99,8 @@ pub(crate) fn worker(config: Config, content: Content) -> Rc<Worker> {
     let sink = Sink::open(config.access_log.as_ref()).unwrap();
     let shared = Shared {
         access_log: AccessLogger::start(sink, &metrics).unwrap(),
+        clients: Arc::default(),
+        refusals: Seldom::default(),
         live: ArcSwap::from_pointee(Live {
             content,
             config,

@@ -23,15 +23,16 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
+use tokio::io::Interest;
 use tokio::time::{Instant, sleep};
 
 use crate::connection::{ClientStream, Connection};
+use crate::limit::Limit;
 use crate::worker::Worker;
 use body::AnswerBody;
 use context::{Context, Role};
@@ -40,15 +41,15 @@ use gate::{Foreign, Gate};
 use origin::Origins;
 use signals::Signals;
 
-/// How long a request may be in progress while no byte moves in any direction.
-pub(crate) const STALL_MAX: Duration = Duration::from_secs(300);
-
 /// Bytes that hyper holds of a message beside a head of the greatest length.
 const HYPER_BUFFER_LEN: usize = 16 * 1024;
 
 /// Serves the requests of one client connection until it ends.
 pub(crate) async fn serve(worker: Rc<Worker>, connection: Connection, client: ClientStream) {
-    let limits = worker.shared.live.load().config.http_head;
+    let (head_limits, limits) = {
+        let live = worker.shared.live.load();
+        (live.config.http_head, live.config.limits)
+    };
     let foreign = match Role::of(&connection) {
         Role::Intermediary => Foreign::IsJudged,
         Role::Proxy => Foreign::IsBad,
@@ -56,6 +57,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, connection: Connection, client: Cl
     let context = Rc::new(Context {
         worker,
         connection,
+        limits,
         signals: Rc::new(Signals::default()),
         socket: Rc::new(client.socket),
         origins: Origins::default(),
@@ -63,7 +65,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, connection: Connection, client: Cl
     let gate = Gate::new(
         Rc::clone(&context.socket),
         client.read_ahead,
-        limits,
+        (head_limits, limits.client_idle),
         foreign,
         Rc::clone(&context.signals),
     );
@@ -76,9 +78,12 @@ pub(crate) async fn serve(worker: Rc<Worker>, connection: Connection, client: Cl
         .half_close(true)
         .preserve_header_case(true)
         .header_read_timeout(None)
-        .max_buf_size(limits.bytes_max + HYPER_BUFFER_LEN)
+        .max_buf_size(head_limits.bytes_max + HYPER_BUFFER_LEN)
         .serve_connection(gate, service);
     let ending = converse(&context, &mut http).await;
+    if context.signals.idled.get() {
+        context.worker.shared.metrics.reached(Limit::ClientIdle);
+    }
     let rest = http.into_parts().io.into_rest();
     // Boxed: a tunnel inside comes back here, and a waiting connection need not hold its room.
     Box::pin(ending::end(context, ending, rest)).await;
@@ -95,8 +100,10 @@ where
     let signals = &context.signals;
     let mut drain = pin!(context.worker.drain.requested());
     let mut draining = false;
-    let mut stall = pin!(sleep(STALL_MAX));
-    let mut moved = signals.moved();
+    let mut stall = pin!(sleep(context.limits.stall));
+    let mut then = signals.movement();
+    // A client that is gone is not waited for. One that has only ended its side may still listen.
+    let mut reset = pin!(context.socket.ready(Interest::ERROR));
     poll_fn(|cx| {
         if !draining && drain.as_mut().poll(cx).is_ready() {
             draining = true;
@@ -118,12 +125,18 @@ where
                 return Poll::Ready(Ending::Close);
             }
         }
+        if reset.as_mut().poll(cx).is_ready() {
+            signals.broken.set(Some("client_gone"));
+            return Poll::Ready(Ending::Abort);
+        }
         while stall.as_mut().poll(cx).is_ready() {
-            if moved == signals.moved() {
+            if signals.is_stalled_since(then) {
+                signals.broken.set(Some("stall"));
+                context.worker.shared.metrics.reached(Limit::Stall);
                 return Poll::Ready(Ending::Abort);
             }
-            moved = signals.moved();
-            stall.as_mut().reset(Instant::now() + STALL_MAX);
+            then = signals.movement();
+            stall.as_mut().reset(Instant::now() + context.limits.stall);
         }
         Poll::Pending
     })

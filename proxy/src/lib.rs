@@ -3,6 +3,7 @@
 
 mod accept;
 mod access_log;
+mod clients;
 mod close;
 pub mod config;
 mod connection;
@@ -12,6 +13,7 @@ mod fixture;
 mod http;
 mod icap;
 mod judge;
+mod limit;
 mod listen;
 mod metrics;
 mod run;

@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 use crate::config::Mode;
 use crate::dial::DialError;
 use crate::icap::metrics::IcapMetrics;
+use crate::limit::Limit;
 
 /// The first bucket of the decision times: a microsecond, which is what a cache hit takes.
 const DECISION_BUCKET_FIRST: f64 = 1e-6;
@@ -36,6 +37,7 @@ pub(crate) struct Metrics {
     pub(crate) connections_active: Gauge,
     refused: Family<ReasonLabel, Counter>,
     bad_requests: Family<ReasonLabel, Counter>,
+    limits: Family<LimitLabel, Counter>,
     origin_failures: Family<ReasonLabel, Counter>,
     bytes: Family<DirectionLabel, Counter>,
     /// Access log lines that were not written.
@@ -59,6 +61,11 @@ struct ReasonLabel {
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct LimitLabel {
+    limit: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct ListenerLabel {
     listener: &'static str,
 }
@@ -79,6 +86,8 @@ pub(crate) enum Refusal {
     NoOriginalDestination,
     /// The worker has as many connections as it may.
     ConnectionLimit,
+    /// The client has as many connections as it may.
+    ClientLimit,
 }
 
 impl Default for Metrics {
@@ -98,6 +107,7 @@ impl Default for Metrics {
             connections_active: Gauge::default(),
             refused: Family::default(),
             bad_requests: Family::default(),
+            limits: Family::default(),
             origin_failures: Family::default(),
             bytes: Family::default(),
             access_log_dropped: Counter::default(),
@@ -149,6 +159,12 @@ impl Metrics {
     /// Counts a connection that was refused.
     pub(crate) fn refused(&self, refusal: Refusal) {
         count(&self.refused, refusal.as_str());
+    }
+
+    /// Counts something that reached a limit.
+    pub(crate) fn reached(&self, limit: Limit) {
+        let limit = limit.as_str();
+        self.limits.get_or_create(&LimitLabel { limit }).inc();
     }
 
     /// Counts a request head that was refused; `reason` is a word of an enum.
@@ -215,6 +231,11 @@ impl Metrics {
             self.bad_requests.clone(),
         );
         registry.register(
+            "limits_reached",
+            "Connections and requests that reached a limit",
+            self.limits.clone(),
+        );
+        registry.register(
             "origin_failures",
             "Origins that could not be reached",
             self.origin_failures.clone(),
@@ -241,6 +262,16 @@ impl Refusal {
             Self::SelfAddressed => "self_addressed",
             Self::NoOriginalDestination => "no_original_destination",
             Self::ConnectionLimit => "connection_limit",
+            Self::ClientLimit => "client_limit",
+        }
+    }
+
+    /// Returns the limit that was reached, if one was.
+    pub(crate) fn limit(self) -> Option<Limit> {
+        match self {
+            Self::ClientNotListed | Self::SelfAddressed | Self::NoOriginalDestination => None,
+            Self::ConnectionLimit => Some(Limit::ConnectionsPerWorker),
+            Self::ClientLimit => Some(Limit::ConnectionsPerClient),
         }
     }
 }
@@ -300,7 +331,8 @@ mod tests {
         metrics.accepted(Mode::Tproxy);
         metrics.refused(Refusal::SelfAddressed);
         metrics.bad_request("two_lengths");
-        metrics.origin_failed(&DialError::TimedOut(Duration::ZERO));
+        metrics.reached(Limit::Stall);
+        metrics.origin_failed(&DialError::TimedOut);
         metrics.passed(0, 0);
         metrics.icap.asked(&Err(AskError::Timeout), Duration::ZERO);
         metrics.icap.options("answer");

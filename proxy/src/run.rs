@@ -15,8 +15,10 @@ use tracing::{info, warn};
 
 use crate::accept::Door;
 use crate::access_log::{AccessLogger, Sink};
+use crate::clients::Clients;
 use crate::config::{AccessLog, Config, Mode};
 use crate::icap::IcapClient;
+use crate::limit::Seldom;
 use crate::listen::{self, Bound};
 use crate::metrics::Metrics;
 use crate::state::{Content, Live, Shared};
@@ -254,6 +256,8 @@ fn share(
         icap_generation,
         metrics,
         access_log,
+        clients: Arc::new(Clients::default()),
+        refusals: Seldom::default(),
         forbidden: ArcSwap::from_pointee(forbidden),
     }))
 }

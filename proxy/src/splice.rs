@@ -16,18 +16,13 @@ use tokio::task::consume_budget;
 use tokio::time::{Instant, sleep_until};
 
 use crate::close;
+use crate::config::Limits;
 use crate::connection::ClientStream;
+use crate::limit::Limit;
 use crate::worker::Worker;
 use pipe::{PIPE_LEN, Pipe};
 
 pub(crate) use pipe::Pipes;
-
-/// How long a tunnel may be silent in both directions (RFC 5382 section 5 asks for over two
-/// hours and four minutes).
-pub(crate) const TUNNEL_IDLE_MAX: Duration = Duration::from_secs(125 * 60);
-
-/// How long a tunnel may be silent after one side has ended.
-pub(crate) const HALF_CLOSED_IDLE_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// How long the bytes that were read ahead may take to be sent.
 pub(crate) const READ_AHEAD_WAIT: Duration = Duration::from_secs(60);
@@ -48,16 +43,20 @@ pub(crate) struct Passed {
 struct Traffic {
     from_client: Direction,
     to_client: Direction,
-    last: Cell<Instant>,
+    limits: Limits,
     /// Whether a side was found gone in writing to it. Its reset was told then; reading gives
     /// what it sent before, and after that an end that is none.
     gone: Cell<bool>,
 }
 
 /// What passed in one direction.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Direction {
     bytes: Cell<u64>,
+    /// When bytes reached the destination last.
+    last: Cell<Instant>,
+    /// Since when bytes wait for the destination to take them.
+    waits: Cell<Option<Instant>>,
     /// Whether its source has ended, and its destination was told.
     ended: Cell<bool>,
 }
@@ -75,11 +74,11 @@ impl Worker {
     /// nobody takes what broke off for the whole.
     pub(crate) async fn pass_through(&self, client: ClientStream, mut origin: TcpStream) -> Passed {
         let ClientStream { read_ahead, socket } = client;
-        let traffic = Traffic::new();
+        let traffic = Traffic::new(self.shared.live.load().config.limits);
         let sent = tokio::time::timeout(READ_AHEAD_WAIT, origin.write_all(&read_ahead)).await;
         let failure = match sent {
             Ok(Ok(())) => {
-                traffic.count(&traffic.from_client, read_ahead.len());
+                traffic.from_client.count(read_ahead.len());
                 drop(read_ahead);
                 self.pass_both_ways(&socket, &origin, &traffic).await
             }
@@ -132,7 +131,10 @@ impl Worker {
         };
         tokio::select! {
             ended = both => ended.is_err().then_some("connection_lost"),
-            () = traffic.fell_silent() => Some("idle"),
+            limit = traffic.fell_silent() => {
+                self.shared.metrics.reached(limit);
+                Some(if limit == Limit::Stall { "stall" } else { "idle" })
+            }
         }
     }
 
@@ -144,18 +146,17 @@ impl Worker {
         traffic: &Traffic,
         direction: &Direction,
     ) -> Result<(), Lost> {
-        let count = |len| traffic.count(direction, len);
         loop {
             from.readable().await.map_err(|_| Lost::Source)?;
             // An idle tunnel holds no pipe: it is taken when there are bytes to carry.
             let ended = match self.pipes.take() {
                 Ok(pipe) => {
-                    let ended = carry(from, to, &pipe, count).await?;
+                    let ended = carry(from, to, &pipe, direction).await?;
                     self.pipes.give_back(pipe);
                     ended
                 }
                 // Without a descriptor to spare bytes are copied.
-                Err(_) => copy(from, to, count).await?,
+                Err(_) => copy(from, to, direction).await?,
             };
             if ended && traffic.gone.get() {
                 return Err(Lost::Source);
@@ -169,41 +170,73 @@ impl Worker {
     }
 }
 
-impl Traffic {
+impl Direction {
     fn new() -> Self {
         Self {
-            from_client: Direction::default(),
-            to_client: Direction::default(),
+            bytes: Cell::default(),
             last: Cell::new(Instant::now()),
-            gone: Cell::new(false),
+            waits: Cell::default(),
+            ended: Cell::default(),
         }
     }
 
-    fn count(&self, direction: &Direction, len: usize) {
+    fn count(&self, len: usize) {
         let len = u64::try_from(len).unwrap_or(u64::MAX);
-        let bytes = &direction.bytes;
-        bytes.set(bytes.get().saturating_add(len));
+        self.bytes.set(self.bytes.get().saturating_add(len));
         self.last.set(Instant::now());
+        self.waits.set(None);
+    }
+
+    /// Waits until the destination takes bytes.
+    async fn writable(&self, to: &TcpStream) -> Result<(), Lost> {
+        if self.waits.get().is_none() {
+            self.waits.set(Some(Instant::now()));
+        }
+        to.writable().await.map_err(|_| Lost::Destination)
+    }
+}
+
+impl Traffic {
+    fn new(limits: Limits) -> Self {
+        Self {
+            from_client: Direction::new(),
+            to_client: Direction::new(),
+            limits,
+            gone: Cell::new(false),
+        }
     }
 
     fn is_half_closed(&self) -> bool {
         self.from_client.ended.get() || self.to_client.ended.get()
     }
 
-    /// Completes when nothing has passed for too long.
-    async fn fell_silent(&self) {
+    /// Completes when nothing has passed for too long, with the limit that says so.
+    async fn fell_silent(&self) -> Limit {
+        let Limits {
+            stall,
+            tunnel_idle,
+            half_closed_idle,
+            ..
+        } = self.limits;
+        let look_every = stall.min(half_closed_idle);
         loop {
-            let idle_max = if self.is_half_closed() {
-                HALF_CLOSED_IDLE_MAX
-            } else {
-                TUNNEL_IDLE_MAX
-            };
-            let (now, until) = (Instant::now(), self.last.get() + idle_max);
-            if now >= until {
-                return;
+            let now = Instant::now();
+            let [up, down] = [&self.from_client, &self.to_client];
+            // Whatever passes the other way: a side that takes nothing holds buffers full.
+            let mut waits = [up, down].into_iter().filter_map(|it| it.waits.get());
+            if waits.any(|since| now >= since + stall) {
+                return Limit::Stall;
             }
-            // The tunnel may become half-closed meanwhile, so the shorter time is looked at.
-            sleep_until(until.min(now + HALF_CLOSED_IDLE_MAX)).await;
+            let (limit, idle) = match self.is_half_closed() {
+                true => (Limit::HalfClosedIdle, half_closed_idle),
+                false => (Limit::TunnelIdle, tunnel_idle),
+            };
+            let until = up.last.get().max(down.last.get()) + idle;
+            if now >= until {
+                return limit;
+            }
+            // The tunnel may become half-closed or stall meanwhile.
+            sleep_until(until.min(now + look_every)).await;
         }
     }
 }
@@ -214,7 +247,7 @@ async fn carry(
     from: &TcpStream,
     to: &TcpStream,
     pipe: &Pipe,
-    mut count: impl FnMut(usize),
+    direction: &Direction,
 ) -> Result<bool, Lost> {
     loop {
         let taken = from.try_io(Interest::READABLE, || splice(from, &pipe.into, PIPE_LEN));
@@ -225,12 +258,12 @@ async fn carry(
             Err(_) => return Err(Lost::Source),
         };
         while carried > 0 {
-            to.writable().await.map_err(|_| Lost::Destination)?;
+            direction.writable(to).await?;
             match to.try_io(Interest::WRITABLE, || splice(&pipe.out, to, carried)) {
                 Ok(0) => return Err(Lost::Destination),
                 Ok(len) => {
                     carried = carried.saturating_sub(len);
-                    count(len);
+                    direction.count(len);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => return Err(Lost::Destination),
@@ -242,11 +275,7 @@ async fn carry(
 }
 
 /// Copies one buffer, as [`carry`] does with a pipe.
-async fn copy(
-    from: &TcpStream,
-    to: &TcpStream,
-    mut count: impl FnMut(usize),
-) -> Result<bool, Lost> {
+async fn copy(from: &TcpStream, to: &TcpStream, direction: &Direction) -> Result<bool, Lost> {
     let mut buffer = vec![0; PIPE_LEN];
     let len = match from.try_read(&mut buffer) {
         Ok(0) => return Ok(true),
@@ -256,10 +285,10 @@ async fn copy(
     };
     let mut rest = buffer.get(..len).unwrap_or_default();
     while !rest.is_empty() {
-        to.writable().await.map_err(|_| Lost::Destination)?;
+        direction.writable(to).await?;
         match to.try_write(rest) {
             Ok(written) => {
-                count(written);
+                direction.count(written);
                 rest = rest.get(written..).unwrap_or_default();
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -11,8 +11,10 @@ use policy::PolicySet;
 use sessions::{Directory, Session};
 
 use crate::access_log::AccessLogger;
+use crate::clients::Clients;
 use crate::config::Config;
 use crate::icap::IcapClient;
+use crate::limit::Seldom;
 use crate::metrics::Metrics;
 
 /// What a reload replaces: the policy, the sessions, and the settings that may change.
@@ -48,6 +50,10 @@ pub(crate) struct Shared {
     pub(crate) icap_generation: Arc<AtomicU64>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) access_log: AccessLogger,
+    /// Counts the connections of each client.
+    pub(crate) clients: Arc<Clients>,
+    /// Keeps clients over a limit from filling the logs.
+    pub(crate) refusals: Seldom,
     /// Addresses where the proxy will not go: its own listeners and admin endpoint. Those of the
     /// ICAP endpoints are asked of the ICAP client, which resolves them anew.
     pub(crate) forbidden: ArcSwap<Vec<SocketAddr>>,

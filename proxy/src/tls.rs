@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use crate::access_log::{Entry, Exchange};
 use crate::close;
 use crate::connection::{ClientStream, Connection};
+use crate::limit::Limit;
 use crate::worker::Worker;
 use target::Requested;
 
@@ -27,6 +28,11 @@ pub(crate) async fn serve(worker: Rc<Worker>, connection: Connection, mut client
         // The client left before it said anything: there is nothing to judge.
         return;
     };
+    if let hello::Seen::Undecidable(undecidable) = &seen
+        && let Some(limit) = Limit::of_hello(*undecidable)
+    {
+        worker.shared.metrics.reached(limit);
+    }
     let requested = Requested::new(&connection, &seen);
     if let hello::Seen::Hello(hello) = seen {
         exchange.ech = hello.ech;

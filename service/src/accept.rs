@@ -3,21 +3,30 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time;
+use tokio::time::{self, Instant};
 use tracing::warn;
 
 /// How long to wait after the system refused to accept, which it does without descriptors or
 /// memory: trying at once would spin.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts the next connection, however often the system fails meanwhile.
-pub async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+/// How often it is told in the log that the system goes on refusing.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
+
+/// Accepts the next connection, however often the system fails meanwhile. `refused` is called
+/// each time that it does.
+pub async fn accept(listener: &TcpListener, mut refused: impl FnMut()) -> (TcpStream, SocketAddr) {
+    let mut told: Option<Instant> = None;
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
             Err(error) if belongs_to_one_connection(&error) => {}
             Err(error) => {
-                warn!(%error, "cannot accept");
+                refused();
+                if told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
+                    warn!(%error, "cannot accept");
+                    told = Some(Instant::now());
+                }
                 time::sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -1,5 +1,6 @@
 //! The admin endpoint: `/metrics` for Prometheus, `/ready` and `/live` for whoever starts us.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
@@ -16,13 +17,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 use tokio::time;
 use tracing::debug;
 
 use crate::{Drain, accept};
 
-/// Connections served at once; further ones wait in the listener's backlog.
+/// Connections served at once; for a further one the oldest is closed, which has been given the
+/// most time and is the most likely to be idle.
 pub const CONNECTIONS_MAX: usize = 32;
 
 /// How long a request head may take.
@@ -87,17 +89,22 @@ impl fmt::Debug for Pages {
 }
 
 async fn accept_all(listener: TcpListener, pages: Pages, drain: &Drain) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    // Oldest first. Dropping one closes its connection.
+    let mut open: VecDeque<oneshot::Sender<()>> = VecDeque::with_capacity(CONNECTIONS_MAX);
     loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
-            // The semaphore is never closed.
-            return;
-        };
-        let (stream, client) = accept(&listener).await;
+        let (stream, client) = accept(&listener, || {}).await;
+        open.retain(|connection| !connection.is_closed());
+        if open.len() >= CONNECTIONS_MAX {
+            open.pop_front();
+        }
+        let (connection, displaced) = oneshot::channel::<()>();
+        open.push_back(connection);
         let pages = pages.clone();
         drain.spawn(async move {
-            let _slot = slot;
-            serve_connection(stream, client, pages).await;
+            tokio::select! {
+                () = serve_connection(stream, client, pages) => {}
+                _ = displaced => debug!(%client, "admin connection closed for a newer one"),
+            }
         });
     }
 }

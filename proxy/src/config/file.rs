@@ -16,6 +16,7 @@ use uri::NormalUri;
 use super::{AccessLog, Config, HeadLimits, Listen, Mode, Ports, UpstreamSource};
 
 pub mod icap;
+pub mod limits;
 
 /// Ports on which HTTP is expected, beside those configured.
 pub const HTTP_PORTS: [u16; 2] = [80, 8080];
@@ -71,6 +72,7 @@ pub struct Section {
     cache: Option<Cache>,
     client_hello: Option<Head>,
     http_head: Option<Head>,
+    limits: Option<limits::Section>,
     access_log: Option<Log>,
     drain_s: Option<Written>,
     hosts: Option<BTreeMap<Written, Written>>,
@@ -179,6 +181,7 @@ impl Section {
                 HEAD_DEADLINE_MS,
                 remarks,
             ),
+            limits: self.limits.unwrap_or_default().resolve(remarks),
             access_log: self.access_log.map(|log| log.resolve(folder, remarks)),
             drain: Duration::from_secs(DRAIN_S.read(
                 self.drain_s.as_ref(),

@@ -10,7 +10,7 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
-use super::{DIAL_DEADLINE, DialError};
+use super::DialError;
 use crate::worker::Worker;
 
 /// Look-ups that one worker has under way; further ones wait for their turn.
@@ -84,7 +84,7 @@ impl Worker {
                 tracing::debug!(name, %error, "name not resolved");
                 Err(DialError::Unresolved(name.to_owned()))
             }
-            Err(_) => Err(DialError::TimedOut(DIAL_DEADLINE)),
+            Err(_) => Err(DialError::TimedOut),
         }
     }
 

@@ -3,7 +3,6 @@
 use std::future::pending;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Duration;
 
 use filter::{Enforcement, Protocol, Target as Judge, Undecidable};
 use http::header::CONNECTION;
@@ -26,13 +25,7 @@ use super::record::Record;
 use super::signals::{Arrived, BadRequest};
 use crate::connection::{Arrival, written_address};
 use crate::judge::Judged;
-
-/// Bytes of an unread request body that are read over before a block page or a redirect, so that
-/// a client which only listens after it has sent can see the answer.
-pub(super) const DRAIN_LEN_MAX: usize = 16 * 1024 * 1024;
-
-/// How long reading over a body may take.
-pub(super) const DRAIN_WAIT_MAX: Duration = Duration::from_secs(30);
+use crate::limit::Limit;
 
 /// Answers the request that hyper read, which is the next one that the gate let through.
 pub(super) async fn answer(
@@ -40,7 +33,12 @@ pub(super) async fn answer(
     request: Request<Incoming>,
 ) -> Response<AnswerBody> {
     let answer = match context.signals.pop() {
-        Some(Arrived::Bad(bad)) => refuse(Record::new(&context), bad),
+        Some(Arrived::Bad(bad)) => {
+            if let Some(limit) = bad.limit() {
+                context.worker.shared.metrics.reached(limit);
+            }
+            refuse(Record::new(&context), bad)
+        }
         Some(Arrived::Foreign(what)) => foreign(&context, what, request).await,
         Some(Arrived::Request { head, body_follows }) => {
             if !is_of(&head, &request) {
@@ -251,7 +249,7 @@ async fn enforce(context: &Context, judged: Judged, mut stopped: Stopped) -> Res
         Enforcement::Forward | Enforcement::Forbid | Enforcement::Redirect => {
             let redirect = location.as_deref().and_then(page::redirect);
             let page = redirect.unwrap_or_else(|| page::blocked(&stopped.host));
-            return after_the_body(page, stopped.unread, stopped.record).await;
+            return after_the_body(context, page, stopped.unread, stopped.record).await;
         }
     };
     drop(stopped);
@@ -270,9 +268,11 @@ fn location(judged: &Judged, received: &[u8]) -> Option<String> {
     })
 }
 
-/// Reads the request's body over, then answers. A client that is to be asked for its body is not
+/// Reads the request's body over, then answers: a client which only listens after it has sent
+/// shall see the answer. A client that is to be asked for its body is not
 /// asked; and one whose body does not end is told that the connection does.
 pub(super) async fn after_the_body(
+    context: &Context,
     mut page: Response<AnswerBody>,
     (body, comes): (Incoming, bool),
     mut record: Record,
@@ -282,10 +282,14 @@ pub(super) async fn after_the_body(
     } else if !comes {
         false
     } else {
-        matches!(
-            timeout(DRAIN_WAIT_MAX, read_over(body, &mut record)).await,
-            Ok(true)
-        )
+        let limits = context.limits;
+        let reading = read_over(body, limits.read_over_bytes, &mut record);
+        let end = timeout(limits.read_over, reading).await;
+        let end = end.unwrap_or(End::OverLimit);
+        if end == End::OverLimit {
+            context.worker.shared.metrics.reached(Limit::ReadOver);
+        }
+        end == End::Reached
     };
     if !read_over {
         let close = HeaderValue::from_static("close");
@@ -294,20 +298,28 @@ pub(super) async fn after_the_body(
     recorded(page, record)
 }
 
-async fn read_over(mut body: Incoming, record: &mut Record) -> bool {
-    let mut left = DRAIN_LEN_MAX;
+/// How reading over a body ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum End {
+    Reached,
+    BrokenOff,
+    OverLimit,
+}
+
+async fn read_over(mut body: Incoming, len_max: usize, record: &mut Record) -> End {
+    let mut left = len_max;
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
-            return false;
+            return End::BrokenOff;
         };
         let len = frame.data_ref().map_or(0, bytes::Bytes::len);
         record.received(len);
         match left.checked_sub(len) {
             Some(rest) => left = rest,
-            None => return false,
+            None => return End::OverLimit,
         }
     }
-    true
+    End::Reached
 }
 
 /// Answers a request that is refused whatever the profile; the connection ends after it.

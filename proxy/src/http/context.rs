@@ -4,6 +4,7 @@ use tokio::net::TcpStream;
 
 use super::origin::Origins;
 use super::signals::Signals;
+use crate::config::Limits;
 use crate::connection::{Arrival, Connection};
 use crate::worker::Worker;
 
@@ -12,6 +13,7 @@ use crate::worker::Worker;
 pub(super) struct Context {
     pub(super) worker: Rc<Worker>,
     pub(super) connection: Connection,
+    pub(super) limits: Limits,
     pub(super) signals: Rc<Signals>,
     pub(super) socket: Rc<TcpStream>,
     pub(super) origins: Origins,

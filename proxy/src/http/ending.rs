@@ -56,6 +56,7 @@ pub(super) async fn end(context: Rc<Context>, ending: Ending, rest: BytesMut) {
         signals,
         socket,
         origins,
+        limits: _,
     }) = Rc::into_inner(context)
     else {
         tracing::error!("a connection that ended is still in use");

@@ -3,7 +3,6 @@
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, EXPECT};
@@ -12,7 +11,6 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_head::{Head, Target, Upgrade, Version};
 use hyper::body::Incoming;
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
 use tokio::time::timeout;
 use uri::NormalUri;
 
@@ -21,14 +19,13 @@ use super::body::{AnswerBody, RequestBody, Upload};
 use super::context::{Context, Role};
 use super::ending::Ending;
 use super::fields::{self, Forwarded};
+use super::interim::Announced;
 use super::origin::{Ready, Then};
 use super::page;
 use super::record::Record;
-use super::signals::{BadRequest, Signals};
+use super::signals::BadRequest;
 use crate::dial::{DialError, Origin};
-
-/// How long an origin may take to answer while no byte moves in any direction.
-pub(super) const ANSWER_WAIT_MAX: Duration = Duration::from_secs(120);
+use crate::limit::Limit;
 
 /// A request that passed.
 #[derive(Debug)]
@@ -47,6 +44,8 @@ pub(super) struct Passed {
 enum NoAnswer {
     Dial(DialError),
     TimedOut,
+    /// It was announced without end.
+    Announced,
     Broken(hyper::Error),
 }
 
@@ -61,12 +60,15 @@ pub(super) async fn forward(
         let body = request.into_body();
         let (page, record) = failed(context, passed.record, &why);
         let comes = !passed.head.expect_continue();
-        return after_the_body(page, (body, comes), record).await;
+        return after_the_body(context, page, (body, comes), record).await;
     };
-    let expectation = Arc::new(Notify::new());
-    let (outgoing, upload) = outgoing(context, &passed, request, &expectation);
+    let announced = Arc::new(Announced::default());
+    let (outgoing, upload) = outgoing(context, &passed, request, &announced);
     passed.record.upload(Rc::clone(&upload));
-    let answer = exchange(context, &passed, &origin, outgoing).await;
+    let answer = tokio::select! {
+        answer = exchange(context, &passed, &origin, outgoing) => answer,
+        () = announced.too_many.notified() => Err(NoAnswer::Announced),
+    };
     context.signals.interim.sent().await;
     let mut answer = match answer {
         Ok(answer) => answer,
@@ -114,7 +116,7 @@ fn outgoing(
     context: &Context,
     passed: &Passed,
     request: Request<Incoming>,
-    expectation: &Arc<Notify>,
+    announced: &Arc<Announced>,
 ) -> (Request<RequestBody>, Rc<Upload>) {
     let head = &passed.head;
     let (mut parts, body) = request.into_parts();
@@ -134,18 +136,16 @@ fn outgoing(
         parts.headers.remove(EXPECT);
     }
     let wait = waits.then(|| {
-        let go = Arc::clone(expectation);
+        let go = Arc::clone(announced);
         Box::pin(until_wanted(go, Rc::clone(&context.socket))) as Pin<Box<dyn Future<Output = ()>>>
     });
     let upload = Rc::new(Upload::new(body, wait));
     let mut outgoing = Request::from_parts(parts, upload.stream());
-    let go = Arc::clone(expectation);
+    let announced = Arc::clone(announced);
     let interim = Arc::clone(&context.signals.interim);
     let version = head.version();
     hyper::ext::on_informational(&mut outgoing, move |answer| {
-        if answer.status() == StatusCode::CONTINUE {
-            go.notify_one();
-        }
+        announced.note(answer.status(), answer.headers());
         match version {
             Version::Http11 => interim.push(answer.status(), answer.headers()),
             // HTTP/1.0 knows of none.
@@ -156,10 +156,10 @@ fn outgoing(
 }
 
 /// Completes when the origin asks for the body, or when the client sends it unasked.
-async fn until_wanted(go: Arc<Notify>, socket: Rc<TcpStream>) {
+async fn until_wanted(announced: Arc<Announced>, socket: Rc<TcpStream>) {
     let mut first = [0];
     tokio::select! {
-        () = go.notified() => {}
+        () = announced.body_wanted.notified() => {}
         // An error is met again, and reported, when the body is read.
         _ = socket.peek(&mut first) => {}
     }
@@ -269,7 +269,7 @@ async fn send(
     request: Request<RequestBody>,
 ) -> Result<Response<Incoming>, (NoAnswer, Unsent)> {
     let answer = ready.sender.try_send_request(request);
-    match until_stalled(&context.signals, answer).await {
+    match until_stalled(context, answer).await {
         None => Err((NoAnswer::TimedOut, None)),
         Some(Err(mut error)) => {
             let unsent = error.take_message().map(Box::new);
@@ -283,14 +283,15 @@ async fn send(
 }
 
 /// Waits for as long as bytes move: a large upload may take its time.
-async fn until_stalled<T>(signals: &Signals, answer: impl Future<Output = T>) -> Option<T> {
+async fn until_stalled<T>(context: &Context, answer: impl Future<Output = T>) -> Option<T> {
     let mut answer = pin!(answer);
     loop {
-        let moved = signals.moved();
-        if let Ok(answer) = timeout(ANSWER_WAIT_MAX, answer.as_mut()).await {
+        let moved = context.signals.moved();
+        if let Ok(answer) = timeout(context.limits.answer, answer.as_mut()).await {
             return Some(answer);
         }
-        if moved == signals.moved() {
+        if moved == context.signals.moved() {
+            context.worker.shared.metrics.reached(Limit::Answer);
             return None;
         }
     }
@@ -315,7 +316,7 @@ async fn give_up(
     context.origins.close();
     let (page, record) = failed(context, record, why);
     match upload.take_rest() {
-        Some(rest) => after_the_body(page, rest, record).await,
+        Some(rest) => after_the_body(context, page, rest, record).await,
         None => recorded(page, record),
     }
 }
@@ -328,7 +329,7 @@ fn failed(context: &Context, mut record: Record, why: &NoAnswer) -> (Response<An
             StatusCode::FORBIDDEN,
             "the proxy does not go to this address",
         ),
-        NoAnswer::Dial(error @ DialError::TimedOut(_)) => (
+        NoAnswer::Dial(error @ DialError::TimedOut) => (
             error.as_str(),
             StatusCode::GATEWAY_TIMEOUT,
             "the web site could not be reached in time",
@@ -343,6 +344,14 @@ fn failed(context: &Context, mut record: Record, why: &NoAnswer) -> (Response<An
             StatusCode::GATEWAY_TIMEOUT,
             "the web site did not answer in time",
         ),
+        NoAnswer::Announced => {
+            context.worker.shared.metrics.reached(Limit::Interim);
+            (
+                "answer_announced",
+                StatusCode::BAD_GATEWAY,
+                "the web site announced an answer without end",
+            )
+        }
         NoAnswer::Broken(error) => {
             tracing::debug!(client = %context.connection.client, %error, "no answer of the origin");
             (

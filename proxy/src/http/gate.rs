@@ -21,9 +21,6 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::signals::{Arrived, BadRequest, Signals};
 use crate::config::HeadLimits;
 
-/// How long a connection may be idle before its first request and between requests.
-pub(super) const CLIENT_IDLE_MAX: Duration = Duration::from_secs(60);
-
 /// Bytes read from the client at once.
 const READ_LEN: usize = 16 * 1024;
 
@@ -44,6 +41,8 @@ pub(super) struct Gate {
     reading: Reading,
     patience: Patience,
     limits: HeadLimits,
+    /// How long the client may be idle before its first request and between requests.
+    idle_max: Duration,
     foreign: Foreign,
     signals: Rc<Signals>,
 }
@@ -72,7 +71,7 @@ impl Gate {
     pub(super) fn new(
         socket: Rc<TcpStream>,
         buffer: BytesMut,
-        limits: HeadLimits,
+        (limits, idle_max): (HeadLimits, Duration),
         foreign: Foreign,
         signals: Rc<Signals>,
     ) -> Self {
@@ -83,6 +82,7 @@ impl Gate {
             reading: Reading::Head,
             patience: Patience::default(),
             limits,
+            idle_max,
             foreign,
             signals,
         }
@@ -130,10 +130,11 @@ impl Gate {
                 Poll::Pending => {
                     let waiting = if self.buffer.is_empty() {
                         self.buffer = BytesMut::new();
-                        (Waiting::ForHead, CLIENT_IDLE_MAX)
+                        (Waiting::ForHead, self.idle_max)
                     } else {
                         (Waiting::ForRest, self.limits.deadline)
                     };
+                    self.signals.awaits_head.set(true);
                     ready!(self.patience.poll_end(cx, waiting));
                     return Poll::Ready(Ok(match waiting.0 {
                         Waiting::ForRest => {
@@ -142,6 +143,7 @@ impl Gate {
                         }
                         Waiting::ForHead => {
                             self.reading = Reading::Nothing;
+                            self.signals.idled.set(true);
                             false
                         }
                     }));
@@ -194,6 +196,7 @@ impl Gate {
     fn let_through(&mut self, arrived: Arrived) {
         self.patience = Patience::default();
         self.foreign = Foreign::IsBad;
+        self.signals.awaits_head.set(false);
         self.signals.push(arrived);
     }
 
@@ -251,7 +254,10 @@ impl Gate {
     }
 
     fn poll_interim(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let sent = self.signals.interim.poll_send(cx, &self.socket);
+        let sent = self
+            .signals
+            .interim
+            .poll_send(cx, &self.socket, &self.signals);
         self.signals.unsent.set(sent.is_pending());
         sent
     }
@@ -271,7 +277,7 @@ impl Gate {
             }
             match send(&self.socket) {
                 Ok(len) => {
-                    self.signals.note_move();
+                    self.signals.note_sent();
                     self.signals.answered.set(true);
                     return Poll::Ready(Ok(len));
                 }

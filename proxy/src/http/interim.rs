@@ -4,17 +4,56 @@
 //! and before the answer that they announce.
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, BytesMut};
 use http::{HeaderMap, StatusCode};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 
 use super::fields::remove_hop_by_hop;
+use super::signals::Signals;
 
 /// Bytes of informational answers that wait to be sent; further ones are dropped.
 pub(super) const INTERIM_LEN_MAX: usize = 16 * 1024;
+
+/// Bytes of informational answers that announce one answer, as an origin of HTTP/1.1 writes them.
+/// One that goes on for ever would keep its connection and the client's.
+pub(super) const ANNOUNCED_LEN_MAX: usize = 256 * 1024;
+
+/// Bytes of a line of fields beside name and value: `: ` and a line end.
+const FIELD_EXTRA_LEN: usize = 4;
+
+/// What the informational answers to one request say.
+#[derive(Debug, Default)]
+pub(super) struct Announced {
+    /// The origin asks for the body.
+    pub(super) body_wanted: Notify,
+    /// There are too many of them.
+    pub(super) too_many: Notify,
+    len: AtomicUsize,
+}
+
+impl Announced {
+    /// Takes note of one.
+    pub(super) fn note(&self, status: StatusCode, fields: &HeaderMap) {
+        if status == StatusCode::CONTINUE {
+            self.body_wanted.notify_one();
+        }
+        let line = "HTTP/1.1 100 \r\n\r\n".len();
+        let fields = fields.iter().map(|(name, value)| {
+            let len = name.as_str().len().saturating_add(value.len());
+            len.saturating_add(FIELD_EXTRA_LEN)
+        });
+        let len = fields.fold(line, usize::saturating_add);
+        let before = self.len.fetch_add(len, Ordering::Relaxed);
+        if before.saturating_add(len) > ANNOUNCED_LEN_MAX {
+            self.too_many.notify_one();
+        }
+    }
+}
 
 /// Informational answers on their way to a client.
 #[derive(Debug, Default)]
@@ -64,12 +103,14 @@ impl Interim {
         &self,
         cx: &mut Context<'_>,
         socket: &TcpStream,
+        signals: &Signals,
     ) -> Poll<io::Result<()>> {
         let mut waiting = self.lock();
         while !waiting.bytes.is_empty() {
             ready!(socket.poll_write_ready(cx))?;
             match socket.try_write(&waiting.bytes) {
                 Ok(len) => {
+                    signals.note_sent();
                     waiting.bytes.advance(len);
                     waiting.started = true;
                 }

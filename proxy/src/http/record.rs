@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use super::body::Upload;
 use super::context::Context;
-use super::signals::BadRequest;
+use super::signals::{BadRequest, Signals};
 use crate::access_log::Exchange;
 use crate::connection::Connection;
 use crate::judge::Judged;
@@ -22,6 +22,7 @@ pub(super) struct Record {
     protocol: Protocol,
     verdict: Verdict,
     exchange: Exchange,
+    signals: Rc<Signals>,
     /// The request's body, which may go on after the answer.
     upload: Option<Rc<Upload>>,
 }
@@ -43,6 +44,7 @@ impl Record {
             protocol: Protocol::Http,
             verdict: Verdict::Open,
             exchange: Exchange::new(),
+            signals: Rc::clone(&context.signals),
             upload: None,
         }
     }
@@ -107,6 +109,9 @@ impl Drop for Record {
     fn drop(&mut self) {
         if let Some(upload) = &self.upload {
             self.exchange.bytes_in += upload.received();
+        }
+        if let Some(word) = self.signals.broken.get() {
+            self.failed(word);
         }
         match &self.verdict {
             Verdict::Open => {}

@@ -10,6 +10,7 @@ use http_head::{BadHead, Head};
 
 use super::ending::Ending;
 use super::interim::Interim;
+use crate::limit::Limit;
 
 /// The state that the parts of one client connection share.
 #[derive(Debug, Default)]
@@ -27,8 +28,23 @@ pub(super) struct Signals {
     pub(super) body_refused: Cell<bool>,
     /// The client sends nothing more.
     pub(super) client_done: Cell<bool>,
+    /// The client owes the next head and nothing else is under way.
+    pub(super) awaits_head: Cell<bool>,
+    /// The client was idle for too long.
+    pub(super) idled: Cell<bool>,
+    /// Why the conversation broke off, if not by an origin or by what the client sent.
+    pub(super) broken: Cell<Option<&'static str>>,
     /// Counts reads and writes on both sides that moved bytes. Standing still, it tells a stall.
     moved: Cell<u64>,
+    /// Counts writes to the client.
+    sent: Cell<u64>,
+}
+
+/// What has moved up to a moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Movement {
+    moved: u64,
+    sent: u64,
 }
 
 /// Something that the gate let through, in the order in which hyper is given its request.
@@ -129,12 +145,47 @@ impl Signals {
         self.moved.get()
     }
 
+    /// Counts bytes that the client took.
+    pub(super) fn note_sent(&self) {
+        self.sent.set(self.sent.get().wrapping_add(1));
+        self.note_move();
+    }
+
+    /// Returns what moved so far, to be compared with what has moved later.
+    pub(super) fn movement(&self) -> Movement {
+        Movement {
+            moved: self.moved.get(),
+            sent: self.sent.get(),
+        }
+    }
+
+    /// Returns whether something should have moved since then and did not.
+    pub(super) fn is_stalled_since(&self, then: Movement) -> bool {
+        let now = self.movement();
+        if self.unsent.get() {
+            // Whatever else moves: a client that takes nothing keeps buffers full.
+            return now.sent == then.sent;
+        }
+        now.moved == then.moved && !self.awaits_head.get()
+    }
+
     pub(super) fn note_move(&self) {
         self.moved.set(self.moved.get().wrapping_add(1));
     }
 }
 
 impl BadRequest {
+    /// Returns the limit that was reached, if one was.
+    pub(super) fn limit(self) -> Option<Limit> {
+        let limits = [
+            (Self::Late, Limit::HeadDeadline),
+            (Self::Head(BadHead::TooLong), Limit::HeadBytes),
+            (Self::Head(BadHead::TargetTooLong), Limit::HeadBytes),
+        ];
+        let found = limits.into_iter().find(|(bad, _)| *bad == self);
+        found.map(|(_, limit)| limit)
+    }
+
     /// Returns the status to answer with.
     pub(super) fn status(self) -> u16 {
         match self {

@@ -134,7 +134,8 @@ async fn silence_ends_a_tunnel() {
         .await;
     assert_eq!(passed.failure, Some("idle"));
     let silent = started.elapsed();
-    assert!(silent >= TUNNEL_IDLE_MAX && silent < TUNNEL_IDLE_MAX + HALF_CLOSED_IDLE_MAX);
+    let limits = Limits::default();
+    assert!(silent >= limits.tunnel_idle && silent < limits.tunnel_idle + limits.half_closed_idle);
 }
 
 #[tokio::test(start_paused = true)]
@@ -152,7 +153,8 @@ async fn silence_ends_a_half_closed_tunnel_sooner() {
         "the end of the client's side reached the origin"
     );
     let silent = started.elapsed();
-    assert!(silent >= HALF_CLOSED_IDLE_MAX && silent < 3 * HALF_CLOSED_IDLE_MAX);
+    let half_closed = Limits::default().half_closed_idle;
+    assert!(silent >= half_closed && silent < 3 * half_closed);
 }
 
 #[tokio::test]
@@ -163,10 +165,11 @@ async fn bytes_are_copied_where_there_is_no_pipe() {
         client.write_all(&sent).await.unwrap();
         drop(client);
     };
+    let direction = Direction::new();
     let copying = async {
         loop {
             accepted.readable().await.unwrap();
-            if copy(&accepted, &dialled, |_| {}).await.unwrap() {
+            if copy(&accepted, &dialled, &direction).await.unwrap() {
                 break end_writing(&dialled).unwrap();
             }
         }
@@ -175,6 +178,7 @@ async fn bytes_are_copied_where_there_is_no_pipe() {
     let (_, (), read) = tokio::join!(writing, copying, origin.read_to_end(&mut received));
     read.unwrap();
     assert_eq!(received, sent);
+    assert_eq!(direction.bytes.get(), len(&sent));
 }
 
 /// Writes everything, ends, and returns everything that was read.

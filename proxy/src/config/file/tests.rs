@@ -50,6 +50,20 @@ fn the_least_that_is_accepted_takes_every_default() {
                 bytes_max: 65536,
                 deadline: 10s,
             },
+            limits: Limits {
+                connections_per_worker: 32768,
+                connections_per_client: Some(
+                    1024,
+                ),
+                client_idle: 60s,
+                stall: 300s,
+                answer: 120s,
+                connect: 10s,
+                tunnel_idle: 7500s,
+                half_closed_idle: 300s,
+                read_over_bytes: 16777216,
+                read_over: 30s,
+            },
             access_log: None,
             drain: 30s,
             icap: None,
@@ -75,6 +89,17 @@ workers: 3
 cache: {enabled: false, entries_per_worker: 10, lifetime_s: 20}
 client_hello: {bytes_max: 4096, deadline_ms: 30}
 http_head: {bytes_max: 16384, deadline_ms: 40}
+limits:
+  connections_per_worker: 70
+  connections_per_client: 0
+  client_idle_s: 71
+  stall_s: 72
+  answer_s: 73
+  connect_s: 74
+  tunnel_idle_s: 75
+  half_closed_idle_s: 76
+  read_over_bytes: 77
+  read_over_s: 78
 access_log: {path: access.log, redact: [subscriber, query]}
 drain_s: 50
 icap:
@@ -140,6 +165,18 @@ icap:
                 bytes_max: 16384,
                 deadline: 40ms,
             },
+            limits: Limits {
+                connections_per_worker: 70,
+                connections_per_client: None,
+                client_idle: 71s,
+                stall: 72s,
+                answer: 73s,
+                connect: 74s,
+                tunnel_idle: 75s,
+                half_closed_idle: 76s,
+                read_over_bytes: 77,
+                read_over: 78s,
+            },
             access_log: Some(
                 AccessLog {
                     path: Some(
@@ -194,6 +231,16 @@ fn values_stand_on_both_sides_of_their_bounds() {
         ("client_hello: {deadline_ms: #}", 10, 60_000),
         ("http_head: {bytes_max: #}", 8_192, 1_048_576),
         ("http_head: {deadline_ms: #}", 10, 600_000),
+        ("limits: {connections_per_worker: #}", 1, 1_048_576),
+        ("limits: {connections_per_client: #}", 0, 1_048_576),
+        ("limits: {client_idle_s: #}", 1, 3_600),
+        ("limits: {stall_s: #}", 1, 86_400),
+        ("limits: {answer_s: #}", 1, 86_400),
+        ("limits: {connect_s: #}", 1, 300),
+        ("limits: {tunnel_idle_s: #}", 1, 604_800),
+        ("limits: {half_closed_idle_s: #}", 1, 86_400),
+        ("limits: {read_over_bytes: #}", 0, 1_073_741_824),
+        ("limits: {read_over_s: #}", 1, 3_600),
         ("ports: {tls: [#]}", 1, 65_535),
         (
             "icap: {services: ['icap://a/b'], deadline_ms: #}",
@@ -256,6 +303,7 @@ tls_filtering: on
 upstream_source: client
 workers: many
 cache: {enabled: yes, entries_per_worker: 0, lifetime_s: 1h}
+limits: {connections_per_client: none, stall_s: 0}
 access_log: {path: "", redact: [uri]}
 drain_s: -1
 icap:
@@ -281,12 +329,14 @@ icap:
             weir.yaml:11:18: error: `yes` is not known here; use `true` or `false`
             weir.yaml:11:43: error: `0` is not a number of entries; use 1 to 16777216
             weir.yaml:11:58: error: `1h` is not a number of seconds; use 1 to 604800
-            weir.yaml:12:20: error: the path is empty; use `-` for standard output, or leave `access_log` out
-            weir.yaml:12:33: error: `uri` is not known here; use `subscriber` or `query`
-            weir.yaml:13:10: error: `-1` is not a number of seconds; use 0 to 3600
-            weir.yaml:15:14: error: `127.0.0.1:1344` is not an ICAP service; use the form `icap://host:1344/service`, `icaps://host:11344/service` or `unix:/path/of/socket#service`
-            weir.yaml:16:18: error: `honour` is not known here; use `ignore` or `honor`
-            weir.yaml:17:20: error: `both` is not known here; use `none`, `msisdn` or `imsi`
+            weir.yaml:12:34: error: `none` is not a number of connections; use 0 to 1048576
+            weir.yaml:12:49: error: `0` is not a number of seconds; use 1 to 86400
+            weir.yaml:13:20: error: the path is empty; use `-` for standard output, or leave `access_log` out
+            weir.yaml:13:33: error: `uri` is not known here; use `subscriber` or `query`
+            weir.yaml:14:10: error: `-1` is not a number of seconds; use 0 to 3600
+            weir.yaml:16:14: error: `127.0.0.1:1344` is not an ICAP service; use the form `icap://host:1344/service`, `icaps://host:11344/service` or `unix:/path/of/socket#service`
+            weir.yaml:17:18: error: `honour` is not known here; use `ignore` or `honor`
+            weir.yaml:18:20: error: `both` is not known here; use `none`, `msisdn` or `imsi`
         "#]],
     );
     check(

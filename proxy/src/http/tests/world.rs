@@ -19,8 +19,9 @@ use tokio::time::timeout;
 
 use super::origin::TestOrigin;
 use crate::access_log::{AccessLogger, Sink};
-use crate::config::{AccessLog, Config, HeadLimits, Mode, Ports, UpstreamSource};
+use crate::config::{AccessLog, Config, HeadLimits, Limits, Mode, Ports, UpstreamSource};
 use crate::connection::{Arrival, ClientStream, Connection};
+use crate::limit::Seldom;
 use crate::metrics::Metrics;
 use crate::state::{Content, Live, Shared};
 use crate::worker::Worker;
@@ -95,6 +96,8 @@ impl World {
         };
         let shared = Arc::new(Shared {
             access_log: AccessLogger::start(sink, &metrics).unwrap(),
+            clients: Arc::default(),
+            refusals: Seldom::default(),
             live: ArcSwap::from_pointee(Live {
                 content,
                 config,
@@ -241,6 +244,7 @@ fn config(origin_port: u16, log: &std::path::Path) -> Config {
         },
         client_hello: limits,
         http_head: limits,
+        limits: Limits::default(),
         access_log: Some(AccessLog {
             path: Some(log.to_owned()),
             redact_subscriber: false,

@@ -34,7 +34,7 @@ pub(super) async fn start(drain: &Drain) -> io::Result<SocketAddr> {
 
 async fn serve(listener: TcpListener, drain: &Drain) {
     loop {
-        let (stream, _) = service::accept(&listener).await;
+        let (stream, _) = service::accept(&listener, || {}).await;
         // The accepting task counts as one.
         while drain.open() > CONNECTIONS_MAX {
             tokio::time::sleep(service::ACCEPT_PAUSE).await;
