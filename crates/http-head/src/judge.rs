@@ -1,6 +1,7 @@
 use std::ops::Range;
 
 use crate::fields::{self, FIELDS_MAX, Field};
+use crate::foreign::{self, Start};
 use crate::{BadHead, Framing, Head, TARGET_LEN_MAX, Target, Upgrade, Version, target};
 
 /// Empty lines that may stand before a request line (RFC 9112 section 2.2).
@@ -36,7 +37,10 @@ pub enum Verdict {
 #[must_use]
 pub fn judge(bytes: &[u8], limits: &Limits) -> Verdict {
     let within = bytes.get(..limits.head_len_max).unwrap_or(bytes);
+    let led = within.first() == Some(&b'\r');
     match read(within) {
+        // Empty lines stand before a request, and before nothing else that has one reading.
+        Err(Unread::NotHttp | Unread::Http2Preface) if led => Verdict::Bad(BadHead::RequestLine),
         Ok(head) => Verdict::Head(Box::new(head)),
         Err(Unread::Bad(bad)) => Verdict::Bad(bad),
         Err(Unread::NotHttp) => Verdict::NotHttp,
@@ -140,16 +144,16 @@ fn look_for_a_method(text: &[u8]) -> Result<(), Unread> {
         .take(METHOD_LEN_MAX + 1)
         .take_while(|byte| fields::is_in_a_token(**byte))
         .count();
-    let (word, rest) = text.split_at_checked(word_len).unwrap_or_default();
-    match rest {
-        _ if word_len > METHOD_LEN_MAX => Err(Unread::Bad(BadHead::RequestLine)),
-        [] => Err(Unread::NeedMore(Part::Start)),
-        [b' ', ..] if word_len > 0 => Ok(()),
-        [b' ' | b'\t' | b'\r' | b'\n', ..] if word_len == 0 => {
-            Err(Unread::Bad(BadHead::RequestLine))
-        }
-        [_, ..] if is_method_of_http(word) => Err(Unread::Bad(BadHead::RequestLine)),
-        [_, ..] => Err(Unread::NotHttp),
+    if word_len > METHOD_LEN_MAX {
+        return Err(Unread::Bad(BadHead::RequestLine));
+    }
+    match text.get(word_len) {
+        Some(b' ') if word_len > 0 => Ok(()),
+        Some(_) | None => Err(match foreign::start(text) {
+            Start::NeedMore => Unread::NeedMore(Part::Start),
+            Start::Foreign => Unread::NotHttp,
+            Start::LikeHttp => Unread::Bad(BadHead::RequestLine),
+        }),
     }
 }
 
@@ -164,25 +168,31 @@ fn request_line(text: &[u8]) -> Result<RequestLine, Unread> {
     let end = match line_end(text, 0, Tab::IsControl) {
         LineEnd::NotYet => return Err(Unread::NeedMore(Part::RequestLine)),
         LineEnd::Bad(bad, at) => {
-            let line = text.get(..at).unwrap_or_default();
-            return Err(if is_about_http(line) {
-                Unread::Bad(bad)
-            } else {
-                Unread::NotHttp
+            let (line, rest) = text.split_at_checked(at).unwrap_or_default();
+            let separates = |byte: &u8| *byte != b'\n' && foreign::is_white(*byte);
+            let like_http =
+                rest.first().is_some_and(separates) || foreign::is_like_a_request_line(line);
+            return Err(match like_http {
+                true => Unread::Bad(bad),
+                false => Unread::NotHttp,
             });
         }
         LineEnd::At(end) => end,
     };
     let line = text.get(..end).unwrap_or_default();
     if line == b"PRI * HTTP/2.0" {
-        return Err(Unread::Http2Preface);
+        match foreign::http2_preface(text) {
+            Start::NeedMore => return Err(Unread::NeedMore(Part::Fields)),
+            Start::Foreign => return Err(Unread::Http2Preface),
+            Start::LikeHttp => {}
+        }
+    }
+    if !foreign::is_like_a_request_line(line) {
+        return Err(Unread::NotHttp);
     }
     let mut parts = line.split(|byte| *byte == b' ');
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
         (Some(method), Some(target), Some(version), None) if !target.is_empty() => {
-            if !is_about_http(line) {
-                return Err(Unread::NotHttp);
-            }
             let version = read_version(version)?;
             let target_start = method.len() + 1;
             let target_end = target_start + target.len();
@@ -196,40 +206,9 @@ fn request_line(text: &[u8]) -> Result<RequestLine, Unread> {
                 end,
             })
         }
-        (Some(_), Some(_), None, None) if is_about_http(line) => Err(Unread::Bad(BadHead::Version)),
-        (_, _, _, _) if is_about_http(line) => Err(Unread::Bad(BadHead::RequestLine)),
-        (_, _, _, _) => Err(Unread::NotHttp),
+        (Some(_), Some(_), None, None) => Err(Unread::Bad(BadHead::Version)),
+        (_, _, _, _) => Err(Unread::Bad(BadHead::RequestLine)),
     }
-}
-
-/// Methods that some origin would answer even after a request line which RFC 9112 does not know.
-const METHODS: [&str; 9] = [
-    "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE",
-];
-
-/// Returns whether a request line, or a part of it, is HTTP's: by its version, or by a method of
-/// HTTP. RTSP and SIP share OPTIONS alone; an origin may answer `GET / RTSP/1.0` as if it were
-/// HTTP (llhttp, which Node has, does).
-fn is_about_http(line: &[u8]) -> bool {
-    let last = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
-    let (protocol, version) = last.split_at_checked(5).unwrap_or((last, b""));
-    if protocol.eq_ignore_ascii_case(b"HTTP/") {
-        return true;
-    }
-    let method = line.split(|byte| *byte == b' ').next().unwrap_or_default();
-    let others = [&b"RTSP/1.0"[..], b"RTSP/2.0", b"SIP/2.0"];
-    if (method == b"OPTIONS" || !is_method_of_http(method))
-        && others.contains(&[protocol, version].concat().as_slice())
-    {
-        return false;
-    }
-    is_method_of_http(method)
-}
-
-fn is_method_of_http(word: &[u8]) -> bool {
-    METHODS
-        .iter()
-        .any(|method| word.eq_ignore_ascii_case(method.as_bytes()))
 }
 
 fn read_version(version: &[u8]) -> Result<Version, BadHead> {

@@ -9,6 +9,7 @@ mod authority;
 mod bad;
 mod body;
 mod fields;
+mod foreign;
 mod head;
 mod judge;
 mod target;

@@ -200,18 +200,98 @@ fn framings_with_two_readings() {
 #[test]
 fn other_protocols() {
     check("\u{16}\u{3}\u{1}", "not http");
+    check("\u{5}\u{1}\0", "not http");
     check("SSH-2.0-OpenSSH_9.2|", "not http");
     check("EHLO a.example|", "not http");
+    check("MAIL FROM:<a@a.example>|", "not http");
+    check("NICK a|USER a 0 * :A|", "not http");
+    check("a1 LOGIN a b|", "not http");
     check("HELP|", "not http");
-    check("OPTIONS rtsp://a/ RTSP/1.0|", "not http");
-    check("INVITE sip:a SIP/2.0|", "not http");
-    check("\0\0\0\u{c}", "not http");
-    check("GET / RTSP/1.0|Host: a||", "version");
+    check("HELP\n", "not http");
+    check("HELP\r", "need more");
+    check("<stream:stream", "not http");
+    check("{", "not http");
+    check("\0\0\0\u{c}\u{1}", "not http");
+    check("\0\0\0\u{c}hello", "not http");
+    check("PRI * HTTP/2.0||SM||", "http2 preface");
+    check("PRI * HTTP/2.0||SM|", "need more");
+    check("PRI * HTTP/2.0|", "need more");
+}
+
+/// Each of these is HTTP to some reader, or nearly. Were they called not HTTP, a profile that lets
+/// that pass would let them and what follows them pass unread.
+#[test]
+fn what_is_like_http_is_refused() {
+    for start in [
+        "GET\t/ HTTP/1.1|",
+        "FOO\t/ HTTP/1.1|",
+        "FOO\t/\tHTTP/1.1|",
+        "FOO\u{b}",
+        "FOO\u{c}",
+        "FOO\u{1f}",
+        "FOO\r/ HTTP/1.1|",
+        "GET|",
+        "GET:",
+        "get\0",
+        " GET / HTTP/1.1|",
+        "\tGET / HTTP/1.1|",
+        "\nGET / HTTP/1.1|",
+        "|\rGET / HTTP/1.1|",
+        "\0GET /",
+        "\0\0 \0get /",
+        "\u{b}GET /",
+        "\u{1c}POST /",
+        "\u{feff}GET / HTTP/1.1|",
+        "\u{feff}\0GET\t",
+        "|\0|QUIT\n",
+        "|\u{16}\u{3}\u{1}",
+        "|SSH-2.0-x|",
+        "|PRI * HTTP/2.0||SM||",
+        "PROXY TCP4 192.0.2.1 192.0.2.2 1 80|",
+        "FOO / HTTP/1.1 |",
+        "FOO  / HTTP/1.1|",
+        "FOO x y HTTP/1.1|",
+        "FOO x y BAR/1.1|",
+    ] {
+        check(start, "request_line");
+    }
+    for line in [
+        "DESCRIBE /x RTSP/1.1|",
+        "DESCRIBE /x RTSP/1.0|",
+        "OPTIONS rtsp://a/ RTSP/1.0|",
+        "OPTIONS * RTSP/1.0|",
+        "GET / RTSP/1.0|",
+        "SOURCE /x ICE/1.0|",
+        "INVITE sip:a SIP/2.0|",
+        "FOO x BAR/1.1|",
+        "FOO /x|",
+        "FOO *|",
+        "FOO http://a/|",
+        "FOO x HTTP/|",
+        "get / http/1.1|",
+        "foo / http/1.1|",
+    ] {
+        check(line, "version");
+    }
+    for line in ["FOO /\n", "FOO x HTTP/1.1\n", "foo http://a/ x\n"] {
+        check(line, "bare_lf");
+    }
+    check("FOO x\tHTTP/1.1|", "control");
+    check("FOO x\u{c}", "control");
+    check("FOO x\rHTTP/1.1|", "bare_cr");
+    check("FOO /\0", "control");
+    check("FOO x\0", "not http");
+    check("PRI / HTTP/2.0|", "version_unsupported");
+    check("PRI * HTTP/2.0|Host: a||", "version_unsupported");
+    check("PRI * HTTP/2.0||GET / HTTP/1.1|", "version_unsupported");
     // An origin that takes any method would take this one, and whatever follows it.
     check(&"A".repeat(METHOD_LEN_MAX + 1), "request_line");
-    check("PRI * HTTP/2.0||SM||", "http2 preface");
-    check("PRI * HTTP/2.0|", "http2 preface");
-    check("PRI / HTTP/2.0|", "version_unsupported");
+    for byte in [0x85, 0xa0] {
+        let padded = [&[byte][..], b"GET /"].concat();
+        assert_eq!(word(&verdict_of_every_prefix(&padded)), "request_line");
+        let separated = [b"FOO x", &[byte][..], b"HTTP/1.1\r\n"].concat();
+        assert_eq!(word(&verdict_of_every_prefix(&separated)), "version");
+    }
 }
 
 #[test]
