@@ -14,6 +14,7 @@ mod categorizer;
 mod docs;
 mod evasions;
 mod explicit;
+mod fuzz;
 mod icap_settings;
 mod operation;
 mod peers;

@@ -7,6 +7,7 @@
 
 use std::process::{Command, ExitCode};
 
+mod fuzz;
 mod licences;
 mod tiers;
 
@@ -17,6 +18,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   lint [--require-all]                 format, clippy, documentation, licences, unused dependencies
   ci                                   both, with --require-all
   bench [-- ARGUMENTS]                 the benches
+  fuzz [TARGET...] [--seconds N] [--sanitizer NAME]
+                                       the fuzz targets one after another, 60 seconds each
 
 Example:
   cargo xtask test";
@@ -30,6 +33,13 @@ struct Options {
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let command = arguments.next().unwrap_or_default();
+    if command == "fuzz" {
+        let Some(options) = fuzz::Options::read(arguments) else {
+            eprintln!("{USAGE}");
+            return ExitCode::from(64);
+        };
+        return ended(fuzz::fuzz(&options));
+    }
     let Some(options) = options(arguments) else {
         eprintln!("{USAGE}");
         return ExitCode::from(64);
@@ -47,6 +57,10 @@ fn main() -> ExitCode {
         "bench" => cargo(&["bench", "--package", "benches"], &options.rest),
         _ => Err(USAGE.to_owned()),
     };
+    ended(result)
+}
+
+fn ended(result: Result<(), String>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -84,6 +98,8 @@ fn test(options: &Options) -> Result<(), String> {
 
 fn lint(options: &Options) -> Result<(), String> {
     cargo(&["fmt", "--all", "--check"], &[])?;
+    let fuzz = ["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"];
+    cargo(&fuzz, &[])?;
     cargo(
         &[
             "clippy",

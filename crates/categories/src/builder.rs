@@ -169,23 +169,7 @@ fn url(line: &[u8]) -> Result<NormalUri, LineFault> {
     if line.starts_with(b"/") || line.starts_with(b"\\") {
         return Err(LineFault::Url(InvalidUri::HostEmpty));
     }
-    let url = if has_scheme(line) {
-        NormalUri::parse(line)
-    } else {
-        NormalUri::parse(&[b"http://", line].concat())
-    };
-    url.map_err(LineFault::Url)
-}
-
-/// Returns whether a line starts with a scheme. One that stands in the path, as in the URLs of
-/// archives and translators, belongs to the path.
-fn has_scheme(line: &[u8]) -> bool {
-    let end = line.windows(3).position(|bytes| bytes == b"://");
-    let scheme = end.and_then(|end| line.get(..end)).unwrap_or_default();
-    !scheme.is_empty()
-        && scheme
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(b))
+    NormalUri::parse_typed(line).map_err(LineFault::Url)
 }
 
 fn expression(line: &[u8]) -> Result<String, LineFault> {

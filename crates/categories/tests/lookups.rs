@@ -115,6 +115,15 @@ fn lines_are_in_normal_form_too() {
 }
 
 #[test]
+fn a_missing_slash_makes_no_host_of_the_scheme() {
+    let lines = "http:/red.example/x\nHTTPS:blue.example/y\n";
+    let database = build(&[("games", ListKind::Urls, lines)]);
+    check(&database, "http://red.example/x", "games");
+    check(&database, "http://blue.example/y", "games");
+    check(&database, "http://https/blue.example/y", "");
+}
+
+#[test]
 fn a_url_in_a_path_is_part_of_the_path() {
     let lines = "archive.example/web/http://bad.example/x\nt.example/?u=https://bad.example\n";
     let database = build(&[("games", ListKind::Urls, lines)]);

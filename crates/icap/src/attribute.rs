@@ -61,7 +61,7 @@ fn named(fields: Fields<'_, '_>) -> Result<Vec<String>, ()> {
         if names.contains(&name) {
             continue;
         }
-        if names.len() == CATEGORIES_MAX || token.len() > CATEGORY_LEN_MAX {
+        if names.len() == CATEGORIES_MAX || name.len() > CATEGORY_LEN_MAX {
             return Err(());
         }
         names.push(name);
@@ -154,6 +154,10 @@ mod tests {
         let line = |len: usize| format!("X-Attribute: {}\r\n", "a".repeat(len));
         assert!(with(&line(CATEGORY_LEN_MAX), categories).is_ok());
         assert!(with(&line(CATEGORY_LEN_MAX + 1), categories).is_err());
+        // Some letters are longer in lower case.
+        let line = |letters: usize| format!("X-Attribute: {}\r\n", "İ".repeat(letters));
+        assert!(with(&line(CATEGORY_LEN_MAX / 3), categories).is_ok());
+        assert!(with(&line(CATEGORY_LEN_MAX / 3 + 1), categories).is_err());
     }
 
     #[test]

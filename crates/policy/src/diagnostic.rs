@@ -1,5 +1,10 @@
 use std::fmt;
 
+use crate::written::visible;
+
+/// Characters of a remark that are shown. What is quoted in it may be as long as its file.
+const TEXT_LEN_MAX: usize = 2_000;
+
 /// Where in a file, counted from one.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Place {
@@ -37,9 +42,10 @@ impl fmt::Display for Place {
     }
 }
 
+/// Writes one line, whatever is quoted in it.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
+        f.write_str(&visible(&self.file))?;
         if let Some(place) = self.place {
             write!(f, ":{place}")?;
         }
@@ -47,6 +53,38 @@ impl fmt::Display for Diagnostic {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        write!(f, ": {severity}: {}", self.text)
+        let shown: String = self.text.chars().take(TEXT_LEN_MAX).collect();
+        write!(f, ": {severity}: {}", visible(&shown))?;
+        if shown.len() < self.text.len() {
+            f.write_str("…")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remark_is_one_line_of_bounded_length() {
+        check("`a\n\u{1b}b` is wrong", "`a\\n\\u{1b}b` is wrong");
+        check(&"é".repeat(TEXT_LEN_MAX), &"é".repeat(TEXT_LEN_MAX));
+        let cut = format!("{}…", "é".repeat(TEXT_LEN_MAX));
+        check(&"é".repeat(TEXT_LEN_MAX + 1), &cut);
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let remark = Diagnostic {
+            file: "a\rb.yaml".to_owned(),
+            place: Some(Place { line: 2, column: 3 }),
+            severity: Severity::Error,
+            text: text.to_owned(),
+        };
+        assert_eq!(
+            remark.to_string(),
+            format!("a\\rb.yaml:2:3: error: {expected}")
+        );
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::host::{Case, is_address, is_plain_name, push_host};
 use crate::path::{Marks, Reader, push_target};
-use crate::split::{Authority, Target, cleaned, split};
+use crate::split::{Authority, Target, cleaned, split, typed};
 
 /// Bytes of a URI as written. Longer ones have no normal form.
 pub const URI_LEN_MAX: usize = 1024 * 1024;
@@ -75,6 +75,15 @@ impl NormalUri {
         let base = Base::of(parts.scheme, &parts.authority, Slack(parts.target.len()))?;
         let target = Target::without_fragment(parts.target);
         Ok(base.into_uri(target, Reader::NORMAL).0)
+    }
+
+    /// Parses a URI as people type it: `http` is meant where no scheme is written.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`NormalUri::parse`] does.
+    pub fn parse_typed(text: &[u8]) -> Result<Self, InvalidUri> {
+        Self::parse(&typed(text))
     }
 
     /// Returns `text` as a URI if it is one in normal form that has one reading, and plainly so:
@@ -231,6 +240,14 @@ impl Base {
             scheme,
             host_end,
         })
+    }
+
+    /// Returns the host.
+    pub(crate) fn host(&self) -> &str {
+        let end = self.host_end as usize;
+        self.text
+            .get(self.scheme.prefix_len()..end)
+            .unwrap_or_default()
     }
 
     /// Returns `scheme://authority`.

@@ -1,7 +1,7 @@
 use crate::escape::Decoding;
 use crate::normal::{Base, Slack, URI_LEN_MAX, is_plain_target, shown, within_limit};
 use crate::path::{Marks, Nul, Parameters, Reader, Role, Runs};
-use crate::split::{Authority, Target, cleaned, is_slash, split, split_authority};
+use crate::split::{Authority, Target, cleaned, is_slash, split, split_authority, typed};
 use crate::{InvalidUri, NormalUri, Scheme};
 
 /// Readings kept of one URI, the normal form included. Of a URI with more only the normal form
@@ -55,14 +55,7 @@ impl Readings {
     ///
     /// Fails as [`Readings::parse`] does.
     pub fn parse_typed(text: &[u8]) -> Result<Self, InvalidUri> {
-        let text = cleaned(text);
-        let has_scheme = text.windows(3).any(|w| w == b"://")
-            || starts_with_any_case(&text, b"http:")
-            || starts_with_any_case(&text, b"https:");
-        if has_scheme {
-            return Self::parse(&text);
-        }
-        Self::parse(&[b"http://", &*text].concat())
+        Self::parse(&typed(text))
     }
 
     /// Reads what an HTTP request names: its authority as sent (`host`, `host:port`), and its
@@ -71,7 +64,8 @@ impl Readings {
     ///
     /// # Errors
     ///
-    /// Fails if the authority is no valid host and port.
+    /// Fails if the authority is no valid host and port, or if its host cannot be written into a
+    /// `Host` field without escapes.
     pub fn of_request(
         scheme: Scheme,
         authority: &[u8],
@@ -89,7 +83,13 @@ impl Readings {
         }
         let mut authority = split_authority(authority)?;
         authority.port = port.or(authority.port);
-        Self::of_parts(Base::of(scheme, &authority, Slack(path.len()))?, path)
+        let base = Base::of(scheme, &authority, Slack(path.len()))?;
+        // An origin gets the host in normal form. What is a host by its escapes alone, such as
+        // `a%2Cb`, would be a list there, or nothing that RFC 3986 knows.
+        if !base.host().bytes().all(is_in_an_authority) {
+            return Err(InvalidUri::Host(shown(authority.host)));
+        }
+        Self::of_parts(base, path)
     }
 
     /// Reads a server name from a Client Hello: `https://name/`, with the port unless it is 443.
@@ -264,10 +264,10 @@ fn readers(marks: Marks) -> Vec<Reader> {
     readers
 }
 
-/// Returns whether the text begins like `start` in any case.
-fn starts_with_any_case(text: &[u8], start: &[u8]) -> bool {
-    text.get(..start.len())
-        .is_some_and(|head| head.eq_ignore_ascii_case(start))
+/// The bytes of a host and a port (RFC 3986 section 3.2) without the escapes of one, and without
+/// the comma, which makes a list of it.
+fn is_in_an_authority(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=[]:".contains(&byte)
 }
 
 #[cfg(test)]

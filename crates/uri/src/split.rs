@@ -46,6 +46,26 @@ pub(crate) fn cleaned(text: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
+/// Cleans a URI that people typed: `http` is meant where no scheme is written.
+pub(crate) fn typed(text: &[u8]) -> Cow<'_, [u8]> {
+    let text = cleaned(text);
+    let is_web = split_scheme(&text).is_ok();
+    if is_web || begins_with_a_scheme(&text) {
+        text
+    } else {
+        Cow::Owned([b"http://", &*text].concat())
+    }
+}
+
+/// Returns whether the text begins with a scheme and `://`. One that stands in the path, as in the
+/// URLs of archives and translators, belongs to the path.
+fn begins_with_a_scheme(text: &[u8]) -> bool {
+    let end = text.windows(3).position(|bytes| bytes == b"://");
+    let scheme = end.and_then(|end| text.get(..end)).unwrap_or_default();
+    let in_scheme = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+    !scheme.is_empty() && scheme.iter().all(in_scheme)
+}
+
 /// Splits a cleaned absolute URI.
 pub(crate) fn split(text: &[u8]) -> Result<Parts<'_>, InvalidUri> {
     let (scheme, rest) = split_scheme(text)?;

@@ -346,6 +346,24 @@ fn a_scheme_that_is_no_web_scheme_has_no_reading() {
     );
 }
 
+#[test]
+fn a_host_that_a_host_field_cannot_carry_has_no_reading() {
+    for (host, is_good) in [
+        ("a%2Etest", true),
+        ("%2561.test", true),
+        ("b%C3%BCcher.test", true),
+        ("a.test%2Cb.test", false),
+        ("%22a.test", false),
+        ("a%257Bb.test", false),
+    ] {
+        let text = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let Verdict::Head(head) = judge(text.as_bytes(), &LIMITS) else {
+            panic!("no head: {host}");
+        };
+        assert_eq!(head.readings(None).is_ok(), is_good, "{host}");
+    }
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_get_one_verdict(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {

@@ -226,6 +226,10 @@ fn typed_uris_may_lack_the_scheme() {
         read("ftp://a.example"),
         Err(InvalidUri::Scheme("ftp".into()))
     );
+    assert_eq!(
+        read("a.example/http://b.example/"),
+        Ok("http://a.example/http:/b.example/".to_owned())
+    );
     assert_eq!(read("/x"), Ok("http://x/".to_owned()));
     assert_eq!(read(""), Err(InvalidUri::HostEmpty));
 }
