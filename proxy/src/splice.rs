@@ -27,6 +27,9 @@ pub(crate) use pipe::Pipes;
 /// How long the bytes that were read ahead may take to be sent.
 pub(crate) const READ_AHEAD_WAIT: Duration = Duration::from_secs(60);
 
+/// The word for a tunnel one of whose sides takes nothing.
+const STALLED: &str = "stall";
+
 /// What passed, and how it ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Passed {
@@ -92,6 +95,9 @@ impl Worker {
             // The client has all of it, and may vanish as it likes; what it was sent last must
             // still arrive.
             close::quietly(socket).await;
+        } else if failure == Some(STALLED) {
+            // It was waited for long enough.
+            close::reset(socket);
         } else {
             close::reset_after_sent(socket).await;
         }
@@ -133,7 +139,7 @@ impl Worker {
             ended = both => ended.is_err().then_some("connection_lost"),
             limit = traffic.fell_silent() => {
                 self.shared.metrics.reached(limit);
-                Some(if limit == Limit::Stall { "stall" } else { "idle" })
+                Some(if limit == Limit::Stall { STALLED } else { "idle" })
             }
         }
     }

@@ -16,6 +16,7 @@ mod evasions;
 mod explicit;
 mod fuzz;
 mod icap_settings;
+mod limits;
 mod operation;
 mod peers;
 mod places;

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::process::Command;
 
 use crate::client::Client;
-use crate::program::Program;
+use crate::program::{Program, weir};
 
 /// What a gateway is started with.
 #[derive(Clone, Debug)]
@@ -131,12 +132,18 @@ impl Setup {
     /// Starts the gateway.
     #[track_caller]
     pub fn start(&self) -> Gateway {
+        self.start_by(Command::new(weir()))
+    }
+
+    /// Starts the gateway through another command that ends in the program's path.
+    #[track_caller]
+    pub fn start_by(&self, command: Command) -> Gateway {
         let files = [
             ("weir.yaml", self.config()),
             ("policy.yaml", self.policy.clone()),
         ];
         let files = files.each_ref().map(|(name, text)| (*name, text.as_str()));
-        let mut program = Program::start(&["proxy", "--config", "weir.yaml"], &files);
+        let mut program = Program::start_by(command, &["proxy", "--config", "weir.yaml"], &files);
         let address = program.address("explicit", 0);
         Gateway { program, address }
     }
@@ -178,6 +185,26 @@ impl Gateway {
         let before = self.reloads();
         self.program.signal("HUP");
         crate::wait_for("the reload", || (self.reloads() > before).then_some(()));
+    }
+
+    /// Returns the value of a metric's row, or the sum of all its rows without labels in `row`.
+    #[track_caller]
+    pub fn metric(&mut self, row: &str) -> u64 {
+        let mut client = Client::connect(self.program.address("proxy_admin", 0));
+        client.send("GET /metrics HTTP/1.1\r\nHost: admin\r\n\r\n");
+        let page = client.response().text();
+        let rows = page.lines().filter_map(|line| line.split_once(' '));
+        let rows = rows.filter(|(name, _)| {
+            let labels = name.strip_prefix(row);
+            labels.is_some_and(|labels| labels.is_empty() || labels.starts_with('{'))
+        });
+        rows.map(|(_, value)| value.parse::<u64>().unwrap()).sum()
+    }
+
+    /// Waits until a metric is as `wanted` says, and returns it.
+    #[track_caller]
+    pub fn wait_for_metric(&mut self, row: &str, wanted: impl Fn(u64) -> bool) -> u64 {
+        crate::wait_for(row, || Some(self.metric(row)).filter(|it| wanted(*it)))
     }
 
     fn reloads(&self) -> usize {

@@ -47,6 +47,21 @@ pub fn wait_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Allows this program as many open files as the system does without privileges.
+///
+/// # Panics
+///
+/// Fails the test if the system refuses.
+pub fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let most = getrlimit(Resource::Nofile).maximum;
+    let raised = Rlimit {
+        current: most,
+        maximum: most,
+    };
+    setrlimit(Resource::Nofile, raised).expect("a higher limit of open files");
+}
+
 /// Says, once for each test, that a tier cannot run here, and why. With `WEIR_REQUIRE_ALL` set
 /// that is a failure.
 ///

@@ -184,6 +184,24 @@ impl Program {
         self.child.id()
     }
 
+    /// Returns how much memory the program has.
+    pub fn resident_kib(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// Returns the most memory that the program ever had.
+    pub fn peak_resident_kib(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, field: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
+        let kib = line.and_then(|line| line.split_whitespace().next());
+        kib.and_then(|kib| kib.parse().ok())
+            .expect("a number of KiB")
+    }
+
     /// Asks the program to end and returns its exit status.
     #[track_caller]
     pub fn stop(&mut self) -> i32 {
