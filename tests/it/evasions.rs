@@ -9,6 +9,9 @@ use tests::evasion::pure::Pure;
 use tests::evasion::table::Table;
 use tests::evasion::wire::Wire;
 
+/// Cases that there are at least.
+const CASES_MIN: usize = 150;
+
 #[test]
 fn nothing_slips_past_the_pure_crates() {
     let attempts = Corpus::read().attempts();
@@ -73,6 +76,8 @@ impl Report {
     #[track_caller]
     fn conclude(self, run: &str) {
         self.table.print(run);
+        let cases = self.table.totals().cases;
+        assert!(cases >= CASES_MIN, "{cases} cases, not {CASES_MIN}");
         assert!(
             self.faults.is_empty(),
             "{}:\n{}",

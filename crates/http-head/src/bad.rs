@@ -31,8 +31,9 @@ pub enum BadHead {
     /// A line that starts with white space.
     #[error("a field is folded over two lines")]
     Folded,
-    /// A name that is no token, white space before the colon included.
-    #[error("a field name is not a token followed by a colon")]
+    /// A name that is no token, white space before the colon included, or one that some take for
+    /// that of a framing field.
+    #[error("a field name is not a token followed by a colon, or resembles a framing field's")]
     FieldName,
     /// The head, or the number of its fields, or a field name, is over its limit.
     #[error("the head is too long")]

@@ -42,6 +42,9 @@ pub(crate) fn read_line(text: &[u8], line: Range<usize>) -> Result<Field, BadHea
     if name.len() > FIELD_NAME_LEN_MAX {
         return Err(BadHead::TooLong);
     }
+    if resembles_a_framing(name) {
+        return Err(BadHead::FieldName);
+    }
     let name_end = line.start + name.len();
     let after_colon = value.get(1..).unwrap_or_default();
     let value_start = line.end - trim_start(after_colon).len();
@@ -50,6 +53,21 @@ pub(crate) fn read_line(text: &[u8], line: Range<usize>) -> Result<Field, BadHea
         name: line.start..name_end,
         value: value_start..value_start + value_len,
     })
+}
+
+/// Returns whether a name is that of a framing field but for characters such as `_` or `.` in the
+/// place of the hyphen. CGI and its kind (RFC 3875 section 4.1.18) make one of all of them, so
+/// that what is read behind them frames the body in another way.
+fn resembles_a_framing(name: &[u8]) -> bool {
+    let same_but_for_hyphens = |framing: &[u8]| {
+        name.len() == framing.len()
+            && name.iter().zip(framing).all(|(byte, wanted)| match wanted {
+                b'-' => !byte.is_ascii_alphanumeric(),
+                letter => byte.eq_ignore_ascii_case(letter),
+            })
+            && !name.eq_ignore_ascii_case(framing)
+    };
+    same_but_for_hyphens(b"content-length") || same_but_for_hyphens(b"transfer-encoding")
 }
 
 /// The characters of a token (RFC 9110 section 5.6.2).

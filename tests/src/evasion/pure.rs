@@ -9,7 +9,7 @@ use client_hello::{ClientHello, Detector, HELLO_LEN_MAX, Peek, Unreadable};
 use filter::{CacheLimits, Decision, Filter, Request, Rules, Source, Step, Target, Undecidable};
 use http_head::{Body, Head, Limits, Reach, Target as Form, Verdict};
 use policy::Action;
-use uri::{InvalidUri, Readings, Scheme};
+use uri::{InvalidUri, NormalUri, Readings, Scheme};
 
 use super::Mode;
 use super::attempt::{Attempt, Intent, Way};
@@ -19,8 +19,6 @@ use super::outcome::Outcome;
 
 /// As long as the proxy waits for a Client Hello unless told otherwise.
 const HELLO_WAIT: Duration = Duration::from_secs(3);
-/// As long as the proxy waits for a head unless told otherwise.
-const HEAD_WAIT: Duration = Duration::from_secs(10);
 /// As long as a head may be unless configured otherwise.
 const HEAD_LEN_MAX: usize = 64 * 1024;
 
@@ -68,7 +66,14 @@ impl Pure {
                 let readings = Readings::parse(&attempt.sending.bytes());
                 seen.outcomes.push(self.uri(readings.as_ref()));
             }
-            Way::Http | Way::Explicit => self.http(attempt, &mut seen),
+            Way::Http | Way::Explicit => {
+                let line = Line {
+                    way: attempt.way,
+                    destination: attempt.destination,
+                    tunnel: None,
+                };
+                self.http(&line, &attempt.sending.bytes(), &mut seen);
+            }
         }
         let passed = Outcome::of_all(&seen.outcomes) == Some(Outcome::Passed);
         match (attempt.way, attempt.intent) {
@@ -122,27 +127,25 @@ impl Pure {
     }
 
     /// Judges one request after another, up to the first that does not pass.
-    fn http(&mut self, attempt: &Attempt, seen: &mut Seen) {
-        let bytes = attempt.sending.bytes();
-        let mut rest = &bytes[..];
+    fn http(&mut self, line: &Line, bytes: &[u8], seen: &mut Seen) {
+        let mut rest = bytes;
+        let mut is_first = true;
         while !rest.is_empty() {
-            if waits(&attempt.sending) > HEAD_WAIT {
-                return seen.outcomes.push(Outcome::Refused("late".to_owned()));
-            }
-            let (outcome, head) = self.head(attempt, rest, seen.outcomes.is_empty());
+            let (outcome, head) = self.head(line, rest, is_first);
+            is_first = false;
             let passed = outcome == Outcome::Passed;
             seen.outcomes.push(outcome);
             let Some(head) = head.filter(|_| passed) else {
                 return;
             };
+            let after = &rest[head.len()..];
             if let Form::Authority(_) = head.target() {
-                return;
+                return self.tunnel(line, &head, after, seen);
             }
             seen.arrivals.push(Arrival {
-                at: attempt.destination,
-                bytes: forwarded(&head, attempt.destination),
+                at: line.destination,
+                bytes: forwarded(&head, line.destination),
             });
-            let after = &rest[head.len()..];
             match body_len(&head, after) {
                 Ok(len) => rest = &after[len..],
                 Err(refused) => return seen.outcomes.push(refused),
@@ -150,37 +153,103 @@ impl Pure {
         }
     }
 
-    fn head(
-        &mut self,
-        attempt: &Attempt,
-        bytes: &[u8],
-        is_first: bool,
-    ) -> (Outcome, Option<Box<Head>>) {
+    /// Judges what is inside a tunnel that was judged and passed.
+    fn tunnel(&mut self, line: &Line, connect: &Head, bytes: &[u8], seen: &mut Seen) {
+        let Ok(authority) = line.readings(connect) else {
+            return;
+        };
+        let authority = authority.normal().clone();
+        if bytes.is_empty() {
+            return;
+        }
+        if authority.port() == 443 {
+            let inside = Sending::cut(bytes, &[], Duration::ZERO);
+            return seen.outcomes.push(self.tls(&inside));
+        }
+        let line = Line {
+            way: Way::Http,
+            tunnel: Some(authority),
+            ..*line
+        };
+        self.http(&line, bytes, seen);
+    }
+
+    fn head(&mut self, line: &Line, bytes: &[u8], is_first: bool) -> (Outcome, Option<Box<Head>>) {
         let limits = Limits {
             head_len_max: HEAD_LEN_MAX,
         };
         let refused = |why: &str| (Outcome::Refused(why.to_owned()), None);
-        let may_be_foreign = is_first && attempt.way == Way::Http;
-        match http_head::judge(bytes, &limits) {
-            Verdict::NeedMore => refused("truncated"),
-            Verdict::Bad(bad) => refused(bad.as_str()),
-            Verdict::NotHttp if may_be_foreign => {
-                (self.decide(Target::Undecidable(Undecidable::NotHttp)), None)
+        let foreign = match http_head::judge(bytes, &limits) {
+            Verdict::NeedMore => return refused("truncated"),
+            Verdict::Bad(bad) => return refused(bad.as_str()),
+            Verdict::Head(head) => {
+                return match line.route(&head) {
+                    Err(why) => refused(why),
+                    Ok(()) => (self.request(line, &head), Some(head)),
+                };
             }
-            Verdict::Http2Preface if may_be_foreign => (
-                self.decide(Target::Undecidable(Undecidable::Http2Preface)),
-                None,
-            ),
-            Verdict::NotHttp | Verdict::Http2Preface => refused("not_http"),
-            Verdict::Head(head) => match route(attempt.way, &head) {
-                Err(why) => refused(why),
-                Ok(()) => {
-                    let readings = readings(attempt, &head);
-                    (self.uri(readings.as_ref()), Some(head))
-                }
-            },
+            Verdict::NotHttp => Undecidable::NotHttp,
+            Verdict::Http2Preface => Undecidable::Http2Preface,
+        };
+        if is_first && line.way == Way::Http {
+            (self.decide(Target::Undecidable(foreign)), None)
+        } else {
+            refused("not_http")
         }
     }
+
+    fn request(&mut self, line: &Line, head: &Head) -> Outcome {
+        let readings = line.readings(head);
+        match (&readings, &line.tunnel) {
+            (Ok(readings), Some(tunnel)) if tunnel.host() != readings.normal().host() => {
+                self.decide(Target::Undecidable(Undecidable::AuthorityMismatch))
+            }
+            (_, _) => self.uri(readings.as_ref()),
+        }
+    }
+}
+
+/// The connection of a client, as far as judging goes.
+#[derive(Debug)]
+struct Line {
+    way: Way,
+    destination: SocketAddr,
+    tunnel: Option<NormalUri>,
+}
+
+impl Line {
+    /// Refuses what has no place on this kind of connection, as the proxy does.
+    fn route(&self, head: &Head) -> Result<(), &'static str> {
+        match (self.way, head.target()) {
+            (Way::Explicit, Form::Authority(_)) => match port_of(head) {
+                None => Err("connect_port"),
+                Some(80 | 8080 | 443) => Ok(()),
+                Some(_) => Err("port_refused"),
+            },
+            (_, Form::Authority(_)) => Err("connect"),
+            (Way::Explicit, Form::Origin | Form::Asterisk) => Err("not_proxied"),
+            (_, Form::Absolute { scheme, .. }) if *scheme != Some(Scheme::Http) => Err("scheme"),
+            (_, _) => Ok(()),
+        }
+    }
+
+    fn readings(&self, head: &Head) -> Result<Readings, InvalidUri> {
+        let scheme = match head.target() {
+            Form::Authority(_) if port_of(head) == Some(443) => Scheme::Https,
+            Form::Authority(_) | Form::Origin | Form::Absolute { .. } | Form::Asterisk => {
+                Scheme::Http
+            }
+        };
+        let port = (self.way == Way::Http).then_some(self.destination.port());
+        let fallback = self.destination.to_string();
+        let authority = head.authority().unwrap_or(fallback.as_bytes());
+        Readings::of_request(scheme, authority, head.path_and_query(), port)
+    }
+}
+
+fn port_of(connect: &Head) -> Option<u16> {
+    let authority = String::from_utf8_lossy(connect.authority()?).into_owned();
+    authority.rsplit_once(':')?.1.parse().ok()
 }
 
 fn outcome(decision: &Decision) -> Outcome {
@@ -212,45 +281,6 @@ fn read_hello(sending: &Sending) -> Result<ClientHello, Undecidable> {
         waited += sending.pause;
     }
     Err(Undecidable::HelloMalformed)
-}
-
-fn waits(sending: &Sending) -> Duration {
-    let pauses = u32::try_from(sending.pieces.len().saturating_sub(1)).unwrap_or(u32::MAX);
-    sending.pause.saturating_mul(pauses)
-}
-
-/// Refuses what has no place on this kind of connection, as the proxy does.
-fn route(way: Way, head: &Head) -> Result<(), &'static str> {
-    let ports_of_connect = |authority: &[u8]| {
-        let text = String::from_utf8_lossy(authority).into_owned();
-        let port = text.rsplit_once(':').map(|(_, port)| port.to_owned());
-        match port.as_deref() {
-            None | Some("") => Err("connect_port"),
-            Some("80" | "8080" | "443") => Ok(()),
-            Some(_) => Err("port_refused"),
-        }
-    };
-    match (way, head.target()) {
-        (Way::Explicit, Form::Authority(_)) => {
-            ports_of_connect(head.authority().unwrap_or_default())
-        }
-        (_, Form::Authority(_)) => Err("connect"),
-        (Way::Explicit, Form::Origin | Form::Asterisk) => Err("not_proxied"),
-        (_, Form::Absolute { scheme, .. }) if *scheme != Some(Scheme::Http) => Err("scheme"),
-        (_, _) => Ok(()),
-    }
-}
-
-fn readings(attempt: &Attempt, head: &Head) -> Result<Readings, InvalidUri> {
-    let destination = attempt.destination;
-    let scheme = match head.target() {
-        Form::Authority(_) => Scheme::Https,
-        Form::Origin | Form::Absolute { .. } | Form::Asterisk => Scheme::Http,
-    };
-    let port = (attempt.way == Way::Http).then_some(destination.port());
-    let fallback = destination.to_string();
-    let authority = head.authority().unwrap_or(fallback.as_bytes());
-    Readings::of_request(scheme, authority, head.path_and_query(), port)
 }
 
 /// Returns the length of the body, or why it is refused.

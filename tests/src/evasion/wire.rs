@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::attempt::{Attempt, Way};
-use super::finding::{Finding, Seen, find};
+use super::finding::{Finding, Seen, find, unexpected};
 use super::outcome::Outcome;
 use super::{ALLOWED_HOST, BLOCKED_HOST, MIXED_HOST, Mode, ORIGIN_ADDRESS};
 use crate::lab::{GATEWAY, GATEWAY_OUTSIDE, Lab};
@@ -130,11 +130,7 @@ impl Wire {
             Ending::Halved,
         );
         let outcomes = self.log.outcomes(exchanged.client, |outcomes| {
-            let found = Outcome::of_all(outcomes);
-            match (&attempt.verdict, self.mode) {
-                (Some(pinned), Mode::Deny) => found.as_ref() == Some(pinned),
-                (_, _) => found.is_some(),
-            }
+            !outcomes.is_empty() && unexpected(attempt, self.mode, outcomes).is_none()
         });
         let seen = Seen {
             arrivals: self.origin.take(&seen_from),

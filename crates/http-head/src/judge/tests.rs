@@ -120,6 +120,14 @@ fn heads_with_two_readings_or_none() {
     check("GET / HTTP/1.1|: a||", "field_name");
     check("GET / HTTP/1.1|Host||", "field_name");
     check("GET / HTTP/1.1|H\u{f6}st: a||", "field_name");
+    check("GET / HTTP/1.1|Host: a|Content_Length: 1||", "field_name");
+    check(
+        "GET / HTTP/1.1|Host: a|tRANSFER.eNCODING: x||",
+        "field_name",
+    );
+    check("GET / HTTP/1.1|Host: a|Content_Type: x||", "head");
+    check("GET / HTTP/1.1|Host: a|X_Content_Length: x||", "head");
+    check("GET / HTTP/1.1|Host: a|ContentXLength: x||", "head");
     check("GET / HTTP/1.1| Host: a||", "folded");
     check("GET / HTTP/1.1|Host: a| b||", "folded");
     check("GET / HTTP/1.1|Host: a|\tb||", "folded");

@@ -1,6 +1,7 @@
 //! The requests that some origin could find in the bytes of a connection.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 /// A request as some origin may read it.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -45,12 +46,14 @@ pub(super) fn requests(bytes: &[u8]) -> BTreeSet<Request> {
                 continue;
             };
             let (ends, next) = head.ends(bytes);
+            let mut hosts = head.hosts_of_trailers(bytes);
             let next = if next == Trust::Sure { trust } else { next };
             let new = ends.into_iter().filter(|end| seen.insert(*end));
             starts.extend(new.map(|end| (end, next)));
+            hosts.extend(head.hosts);
             requests.insert(Request::Read {
                 targets: head.targets,
-                hosts: head.hosts,
+                hosts,
             });
         }
     }
@@ -172,9 +175,10 @@ impl Head {
                 value.extend_from_slice(line);
             }
         }
+        // CGI and its kind make one character of many.
         let dashed = |byte: &u8| match byte.to_ascii_lowercase() {
-            b'_' => b'-',
-            byte => byte,
+            byte if byte.is_ascii_alphanumeric() => byte,
+            _ => b'-',
         };
         let is_blank = |byte: &u8| byte.is_ascii_whitespace() || byte.is_ascii_control();
         let bare: Vec<u8> = name.iter().filter(|b| !is_blank(b)).map(dashed).collect();
@@ -186,6 +190,21 @@ impl Head {
             b"transfer-encoding" => self.codings.push(Field { is_plain, value }),
             _ => {}
         }
+    }
+
+    /// Returns what may be a Host for those who take fields of a trailer section for fields of the
+    /// head.
+    fn hosts_of_trailers(&self, bytes: &[u8]) -> Vec<Vec<u8>> {
+        let body = &bytes[self.end..];
+        let is_chunked = !self.codings.is_empty() && !matches!(clean(body), Clean::End(_));
+        let walks = LINE_ENDS.iter().filter(|_| is_chunked);
+        walks
+            .filter_map(|line_end| chunked(body, *line_end, Sizes::Whole))
+            .flat_map(|trailers| body[trailers].split(|byte| b"\r\n".contains(byte)))
+            .filter(|line| line.to_ascii_lowercase().starts_with(b"host"))
+            .filter_map(|line| line.splitn(2, |byte| *byte == b':').nth(1))
+            .map(<[u8]>::to_vec)
+            .collect()
     }
 
     /// Returns where the request may end, and whether all agree.
@@ -202,10 +221,10 @@ impl Head {
                 return (lengths.into_iter().map(after).collect(), Trust::Sure);
             }
             ([], [coding]) if coding.is_plain && coding.value.eq_ignore_ascii_case(b"chunked") => {
-                if let Some(len) = chunked(body, LineEnd::Crlf, Sizes::Whole)
-                    && is_clean(&body[..len])
-                {
-                    return (vec![self.end + len], Trust::Sure);
+                match clean(body) {
+                    Clean::End(len) => return (vec![self.end + len], Trust::Sure),
+                    Clean::Open => return (Vec::new(), Trust::Sure),
+                    Clean::No => {}
                 }
             }
             (_, _) => {}
@@ -216,7 +235,7 @@ impl Head {
         }
         for line_end in LINE_ENDS {
             for sizes in [Sizes::Whole, Sizes::Cut] {
-                ends.extend(chunked(body, line_end, sizes).map(|len| self.end + len));
+                ends.extend(chunked(body, line_end, sizes).map(|trailers| self.end + trailers.end));
             }
         }
         (ends, Trust::Perhaps)
@@ -251,8 +270,8 @@ enum Sizes {
     Cut,
 }
 
-/// Returns where a chunked body ends, if it does.
-fn chunked(body: &[u8], line_end: LineEnd, sizes: Sizes) -> Option<usize> {
+/// Returns where the trailer section of a chunked body is, if the body ends.
+fn chunked(body: &[u8], line_end: LineEnd, sizes: Sizes) -> Option<Range<usize>> {
     let mut at = 0;
     loop {
         let (size_line, next) = line(body, at, line_end);
@@ -267,11 +286,12 @@ fn chunked(body: &[u8], line_end: LineEnd, sizes: Sizes) -> Option<usize> {
         }
         at = line(body, at, line_end).1;
     }
+    let start = at;
     while at < body.len() {
         let (field, next) = line(body, at, line_end);
         at = next;
         if field.is_empty() {
-            return Some(at);
+            return Some(start..at);
         }
     }
     None
@@ -289,24 +309,35 @@ fn size(line: &[u8], sizes: Sizes) -> Option<u64> {
     }
 }
 
-/// Returns whether a chunked body is as RFC 9112 writes it, without extensions and trailers: then
-/// all read it in one way.
-fn is_clean(body: &[u8]) -> bool {
+/// Whether a chunked body is as RFC 9112 writes it, without extensions and trailers: then all
+/// read it in one way.
+enum Clean {
+    /// It ends after so many bytes.
+    End(usize),
+    /// So far, and there is more to come.
+    Open,
+    No,
+}
+
+fn clean(body: &[u8]) -> Clean {
     let mut at = 0;
     loop {
+        if crate::client::find(&body[at..], b"\r\n").is_none() {
+            return Clean::Open;
+        }
         let (size_line, next) = line(body, at, LineEnd::Crlf);
         let is_plain =
             (1..=15).contains(&size_line.len()) && size_line.iter().all(u8::is_ascii_hexdigit);
-        let Some(size) = is_plain.then(|| size(&size_line, Sizes::Whole)).flatten() else {
-            return false;
+        let size = is_plain.then(|| size(&size_line, Sizes::Whole)).flatten();
+        let Some(size) = size.and_then(|size| usize::try_from(size).ok()) else {
+            return Clean::No;
         };
-        let content_end = next + usize::try_from(size).unwrap_or(usize::MAX);
-        if body.get(content_end..content_end + 2) != Some(b"\r\n") {
-            return false;
-        }
-        at = content_end + 2;
-        if size == 0 {
-            return at == body.len();
+        let end = next.saturating_add(size);
+        match body.get(end..end.saturating_add(2)) {
+            None => return Clean::Open,
+            Some(b"\r\n") if size == 0 => return Clean::End(end + 2),
+            Some(b"\r\n") => at = end + 2,
+            Some(_) => return Clean::No,
         }
     }
 }

@@ -63,6 +63,14 @@ fn every_request() {
         "GET / HTTP/1.1|Host: a|Transfer-Encoding: chunked||0||GET /b HTTP/1.1|Host: b||",
         "a/ b/b",
     );
+    reached(
+        "GET / HTTP/1.1|Host: a|Transfer-Encoding: chunked||1|x|0|Host: b||",
+        "a/ b/",
+    );
+    reached(
+        "GET / HTTP/1.1|Host: a|Transfer-Encoding: chunked||26|GET / HTTP/1.1|Host: b|",
+        "a/",
+    );
     reached("PRI * HTTP/2.0||SM||", "bytes that are no request");
     reached("\u{16}\u{3}\u{1}", "bytes that are no request");
 }
