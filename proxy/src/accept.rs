@@ -15,6 +15,7 @@ use crate::dial;
 use crate::limit::Limit;
 use crate::listen::{canonical, original_destination};
 use crate::metrics::Refusal;
+use crate::sni_check::Bound;
 use crate::worker::Worker;
 
 /// Which configured listener a socket belongs to.
@@ -117,6 +118,7 @@ fn admit(
         mode: door.mode,
         arrival,
         tunnel: None,
+        bound: Bound::default(),
     })
 }
 

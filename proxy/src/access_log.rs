@@ -4,7 +4,8 @@ mod line;
 mod writer;
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use filter::Protocol;
 
@@ -22,6 +23,8 @@ pub(crate) use writer::{AccessLogger, Sink};
 pub(crate) struct Exchange {
     /// When it was received.
     pub(crate) started: Instant,
+    /// How long it took, if it was over before its line is written.
+    pub(crate) took: Option<Duration>,
     /// The method of an HTTP request.
     pub(crate) method: Option<String>,
     /// The URI in normal form, or as received where it has none.
@@ -45,6 +48,7 @@ impl Exchange {
     pub(crate) fn new() -> Self {
         Self {
             started: Instant::now(),
+            took: None,
             method: None,
             uri: None,
             sni: None,
@@ -57,20 +61,32 @@ impl Exchange {
     }
 }
 
-/// The line of a judged connection whose bytes pass or not. Dropping it writes the line, so that
-/// no end goes unlogged.
-#[derive(Debug)]
-pub(crate) struct Entry<'a> {
-    pub(crate) worker: &'a Worker,
-    pub(crate) connection: &'a Connection,
+/// The line of a judged request, or of a connection whose bytes pass or not. Dropping it writes
+/// the line, so that no end goes unlogged; a name that is still being compared with the address
+/// dialled is waited for, for as long as its deadline lets it.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) connection: Connection,
+    pub(crate) protocol: Protocol,
     pub(crate) judged: Judged,
     pub(crate) exchange: Exchange,
 }
 
-impl Drop for Entry<'_> {
+impl Drop for Entry {
     fn drop(&mut self) {
-        self.worker
-            .log_decision(self.connection, Protocol::Tls, &self.judged, &self.exchange);
+        if let Some(check) = &self.judged.check
+            && check.binding().is_none()
+        {
+            self.exchange.took = Some(self.exchange.started.elapsed());
+            return check.keep(self.clone());
+        }
+        self.worker.log_decision(
+            &self.connection,
+            self.protocol,
+            &self.judged,
+            &self.exchange,
+        );
     }
 }
 

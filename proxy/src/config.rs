@@ -44,6 +44,8 @@ pub struct Config {
     pub drain: Duration,
     /// The categorizer.
     pub icap: Option<Icap>,
+    /// Limits of looking up names that pass.
+    pub dns: Dns,
 }
 
 /// One listener.
@@ -104,6 +106,15 @@ pub struct HeadLimits {
     /// Bytes.
     pub bytes_max: usize,
     /// From the first byte to the last.
+    pub deadline: Duration,
+}
+
+/// Limits of looking up names that pass, to compare them with the addresses dialled.
+#[derive(Clone, Copy, Debug)]
+pub struct Dns {
+    /// Answers that are remembered.
+    pub cache_entries: usize,
+    /// From the question to its last answer.
     pub deadline: Duration,
 }
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 use bytes::BytesMut;
-use filter::Source;
+use filter::{Protocol, Source};
 use sessions::Session;
 use tokio::net::TcpStream;
 use uri::{NormalUri, Readings};
@@ -12,6 +12,7 @@ use uri::{NormalUri, Readings};
 use crate::access_log::{Entry, Exchange};
 use crate::config::{Mode, Ports};
 use crate::dial::{self, Origin};
+use crate::sni_check::Bound;
 use crate::state::Live;
 use crate::worker::Worker;
 use crate::{close, http, tls};
@@ -27,6 +28,8 @@ pub(crate) struct Connection {
     pub(crate) arrival: Arrival,
     /// Inside a CONNECT tunnel: its judged authority.
     pub(crate) tunnel: Option<Tunnel>,
+    /// The name that is known to lead to where the connection was on its way.
+    pub(crate) bound: Bound,
 }
 
 /// How a connection came.
@@ -114,8 +117,9 @@ pub(crate) async fn serve(worker: Rc<Worker>, connection: Connection, socket: Tc
         Route::Unjudged(source) => {
             let judged = worker.pass_unjudged(source, session);
             let mut entry = Entry {
-                worker: &worker,
-                connection: &connection,
+                worker: Rc::clone(&worker),
+                connection: connection.clone(),
+                protocol: Protocol::Tls,
                 judged,
                 exchange: Exchange::new(),
             };
@@ -211,7 +215,11 @@ pub(crate) async fn inside_tunnel(
 
 /// Returns the address that a URI has for its host, if it is one.
 pub(crate) fn written_address(uri: &NormalUri) -> Option<IpAddr> {
-    let host = uri.host();
+    address_of(uri.host())
+}
+
+/// Returns the address that a host is in normal form, if it is one.
+pub(crate) fn address_of(host: &str) -> Option<IpAddr> {
     let bare = host
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'))

@@ -20,6 +20,8 @@ use crate::worker::Worker;
 
 pub(crate) use forbidden::is_ours;
 use forbidden::{goes_nowhere, is_endpoint};
+#[cfg(test)]
+pub(crate) use resolve::CLIENT_RESOLUTIONS_MAX;
 pub(crate) use resolve::{RESOLUTIONS_MAX, Turns};
 
 /// How long one address of several is tried before the next.

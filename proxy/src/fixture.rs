@@ -17,10 +17,11 @@ use tokio::net::{TcpListener, TcpStream};
 use uri::NormalUri;
 
 use crate::access_log::{AccessLogger, Sink};
-use crate::config::{Config, HeadLimits, Limits, Listen, Mode, Ports, UpstreamSource};
+use crate::config::{Config, Dns, HeadLimits, Limits, Listen, Mode, Ports, UpstreamSource};
 use crate::connection::{Arrival, ClientStream, Connection, Tunnel};
 use crate::limit::Seldom;
 use crate::metrics::Metrics;
+use crate::sni_check::Bound;
 use crate::state::{Content, Live, Shared};
 use crate::worker::Worker;
 
@@ -67,6 +68,10 @@ pub(crate) fn config() -> Config {
         access_log: None,
         drain: Duration::from_secs(5),
         icap: None,
+        dns: Dns {
+            cache_entries: 100,
+            deadline: Duration::from_secs(2),
+        },
     }
 }
 
@@ -104,6 +109,7 @@ pub(crate) fn worker(config: Config, content: Content) -> Rc<Worker> {
         live: ArcSwap::from_pointee(Live {
             content,
             config,
+            resolver: None,
             generation: 0,
         }),
         icap: None,
@@ -121,6 +127,7 @@ pub(crate) fn intercepted(destination: SocketAddr) -> Connection {
         mode: Mode::Redirect,
         arrival: Arrival::Intercepted(destination),
         tunnel: None,
+        bound: Bound::default(),
     }
 }
 

@@ -1,16 +1,20 @@
 //! From a request to a decision: session, profile, filter, categorizer.
 
 use std::future::Future;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use filter::{Answer, AskError, Decision, Protocol, Question, Request, Source, Step, Target};
+use filter::{
+    Answer, AskError, Binding, Decision, Protocol, Question, Request, Rules, Source, Step, Target,
+};
 use sessions::Session;
 
 use crate::config::SendSubscriber;
 use crate::connection::Connection;
 use crate::icap::AskFacts;
+use crate::sni_check::Check;
 use crate::state::Live;
 use crate::worker::Worker;
 
@@ -19,7 +23,7 @@ use crate::worker::Worker;
 pub(crate) const ASKED_AT_ONCE_MAX: usize = 8;
 
 /// A decision with what enforcement and the access log need beside it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Judged {
     pub(crate) decision: Decision,
     pub(crate) session: Option<Arc<Session>>,
@@ -27,16 +31,25 @@ pub(crate) struct Judged {
     pub(crate) took: Duration,
     /// Of it, waiting for the categorizer.
     pub(crate) icap_took: Option<Duration>,
+    /// Whether the name leads to the address dialled, where that is to be known.
+    pub(crate) check: Option<Rc<Check>>,
+}
+
+impl Judged {
+    /// Returns what DNS said of name and address, if that was to be known and is.
+    pub(crate) fn binding(&self) -> Option<Binding> {
+        self.check.as_ref()?.binding()
+    }
 }
 
 impl Worker {
     /// Judges one request of a connection and counts the decision. Never takes longer than the
-    /// ICAP deadline.
+    /// ICAP deadline, and that of DNS where a pass needs it.
     ///
     /// Session and profile are those of this moment; policy and settings are those of the moment
     /// of the decision.
     pub(crate) async fn judge(
-        &self,
+        self: &Rc<Self>,
         connection: &Connection,
         protocol: Protocol,
         target: Target<'_>,
@@ -55,14 +68,17 @@ impl Worker {
         };
         let rules = self.shared.rules(&live);
         let step = self.filter.borrow_mut().begin(&rules, request, started);
-        let (decision, icap_took) = match step {
-            Step::Decided(decision) => (decision, None),
+        let (decision, rules, icap_took) = match step {
+            Step::Decided(decision) => (decision, rules, None),
             Step::Ask(question) => {
                 let facts = facts(&live, connection, session.as_deref());
-                let (decision, waited) = self.decide_with_answers(question, facts).await;
-                (decision, Some(waited))
+                let (decision, rules, waited) = self.decide_with_answers(question, facts).await;
+                (decision, rules, Some(waited))
             }
         };
+        let (decision, check) = self
+            .check(connection, requested, decision, &rules.policy)
+            .await;
         let took = started.elapsed();
         self.count_cached();
         self.shared.metrics.decided(&decision, Some(protocol), took);
@@ -71,6 +87,7 @@ impl Worker {
             session,
             took,
             icap_took,
+            check,
         }
     }
 
@@ -87,6 +104,7 @@ impl Worker {
             session,
             took,
             icap_took: None,
+            check: None,
         }
     }
 
@@ -95,7 +113,7 @@ impl Worker {
         &self,
         question: Question,
         facts: AskFacts,
-    ) -> (Decision, Duration) {
+    ) -> (Decision, Rules, Duration) {
         let asked = Instant::now();
         let answers = self.ask(&question, &facts).await;
         let now = Instant::now();
@@ -104,7 +122,7 @@ impl Worker {
             .filter
             .borrow_mut()
             .finish(&rules, question, answers, now);
-        (decision, now.duration_since(asked))
+        (decision, rules, now.duration_since(asked))
     }
 
     /// Brings the count of cache entries of all workers up to date with this one's.

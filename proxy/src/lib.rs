@@ -17,6 +17,7 @@ mod limit;
 mod listen;
 mod metrics;
 mod run;
+mod sni_check;
 mod splice;
 mod state;
 mod tls;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use filter::{Decision, Protocol};
-use policy::Action;
+use policy::{Action, SniCheck};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -16,6 +16,7 @@ use crate::config::Mode;
 use crate::dial::DialError;
 use crate::icap::metrics::IcapMetrics;
 use crate::limit::Limit;
+use crate::sni_check::Outcome;
 
 /// The first bucket of the decision times: a microsecond, which is what a cache hit takes.
 const DECISION_BUCKET_FIRST: f64 = 1e-6;
@@ -30,6 +31,7 @@ pub(crate) struct Metrics {
     decision_seconds: Histogram,
     undecidable: Family<ReasonLabel, Counter>,
     prefixes_rejected: Counter,
+    sni_checks: Family<CheckLabels, Counter>,
     /// Entries in the caches of all workers.
     pub(crate) cache_entries: Gauge,
     connections: Family<ListenerLabel, Counter>,
@@ -53,6 +55,12 @@ struct DecisionLabels {
     action: &'static str,
     source: &'static str,
     protocol: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct CheckLabels {
+    mode: &'static str,
+    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -102,6 +110,7 @@ impl Default for Metrics {
             )),
             undecidable: Family::default(),
             prefixes_rejected: Counter::default(),
+            sni_checks: Family::default(),
             cache_entries: Gauge::default(),
             connections: Family::default(),
             connections_active: Gauge::default(),
@@ -146,6 +155,15 @@ impl Metrics {
         if decision.prefix_rejected {
             self.prefixes_rejected.inc();
         }
+    }
+
+    /// Counts a name that was compared with the address dialled.
+    pub(crate) fn sni_checked(&self, mode: SniCheck, outcome: Outcome) {
+        let labels = CheckLabels {
+            mode: mode.as_str(),
+            outcome: outcome.as_str(),
+        };
+        self.sni_checks.get_or_create(&labels).inc();
     }
 
     /// Counts an accepted connection.
@@ -204,6 +222,11 @@ impl Metrics {
             "prefixes_rejected",
             "Answers of the categorizer whose prefix length was not valid",
             self.prefixes_rejected.clone(),
+        );
+        registry.register(
+            "sni_checks",
+            "Names that pass, compared with the address dialled",
+            self.sni_checks.clone(),
         );
         registry.register(
             "cache_entries",
@@ -328,6 +351,7 @@ mod tests {
             ..Decision::unfiltered()
         };
         metrics.decided(&decision, None, Duration::ZERO);
+        metrics.sni_checked(SniCheck::Log, Outcome::Late);
         metrics.accepted(Mode::Tproxy);
         metrics.refused(Refusal::SelfAddressed);
         metrics.bad_request("two_lengths");

@@ -21,6 +21,7 @@ use crate::icap::IcapClient;
 use crate::limit::Seldom;
 use crate::listen::{self, Bound};
 use crate::metrics::Metrics;
+use crate::sni_check::Resolver;
 use crate::state::{Content, Live, Shared};
 use fixed::keep_fixed;
 use threads::{Sockets, WorkerThread};
@@ -154,9 +155,12 @@ impl Running {
                 config.access_log = old.config.access_log.clone();
             }
         }
+        let resolver = old.resolver.as_ref();
+        let resolver = Resolver::of_system(&config, &content.policy, resolver);
         self.shared.live.store(Arc::new(Live {
             content,
             config,
+            resolver,
             generation: old.generation + 1,
         }));
         self.shared.metrics.reloads.inc();
@@ -246,10 +250,12 @@ fn share(
         let generation = Arc::clone(&icap_generation);
         IcapClient::start(icap, generation, Arc::clone(&metrics), background)
     });
+    let resolver = Resolver::of_system(&config, &content.policy, None);
     Ok(Arc::new(Shared {
         live: ArcSwap::from_pointee(Live {
             content,
             config,
+            resolver,
             generation: 0,
         }),
         icap,

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::icap::IcapClient;
 use crate::limit::Seldom;
 use crate::metrics::Metrics;
+use crate::sni_check::Resolver;
 
 /// What a reload replaces: the policy, the sessions, and the settings that may change.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub struct Content {
 pub(crate) struct Live {
     pub(crate) content: Content,
     pub(crate) config: Config,
+    /// Asks DNS whether names lead where clients dial; absent where that is never to be known.
+    pub(crate) resolver: Option<Resolver>,
     /// Counts reloads.
     pub(crate) generation: u64,
 }

@@ -51,8 +51,9 @@ pub(crate) async fn serve(worker: Rc<Worker>, connection: Connection, mut client
     );
     let enforcement = judged.decision.enforcement(Protocol::Tls);
     let mut entry = Entry {
-        worker: &worker,
-        connection: &connection,
+        worker: Rc::clone(&worker),
+        connection: connection.clone(),
+        protocol: Protocol::Tls,
         judged,
         exchange,
     };

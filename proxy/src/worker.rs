@@ -7,6 +7,7 @@ use filter::Filter;
 use service::Drain;
 
 use crate::dial::Turns;
+use crate::sni_check::LookUps;
 use crate::splice::Pipes;
 use crate::state::Shared;
 
@@ -25,6 +26,8 @@ pub(crate) struct Worker {
     pub(crate) pipes: Pipes,
     /// Look-ups of names that may be under way.
     pub(crate) resolutions: Turns,
+    /// Look-ups of names that pass, to compare them with the addresses dialled.
+    pub(crate) look_ups: LookUps,
 }
 
 impl Worker {
@@ -39,6 +42,7 @@ impl Worker {
             connections: Cell::new(0),
             pipes: Pipes::default(),
             resolutions: Turns::default(),
+            look_ups: LookUps::default(),
         }
     }
 }

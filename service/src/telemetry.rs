@@ -17,6 +17,10 @@ pub const FILTER_VARIABLE: &str = "WEIR_LOG";
 /// What is logged when the variable is absent or empty.
 pub const FILTER_DEFAULT: &str = "info";
 
+/// What is not logged unless the variable names it: lines of these libraries hold names that
+/// clients ask for, at every level.
+const QUIET: &str = "hickory_net=off,hickory_proto=off,hickory_resolver=off";
+
 /// The environment variable that says how lines are written: `text`, `json` or `auto`.
 pub const FORMAT_VARIABLE: &str = "WEIR_LOG_FORMAT";
 
@@ -89,7 +93,8 @@ fn parse_filter(text: &str) -> Result<EnvFilter, TelemetryError> {
         "" => FILTER_DEFAULT,
         text => text,
     };
-    EnvFilter::try_new(text).map_err(|source| TelemetryError::Filter {
+    // Of two directives for one target the last one counts.
+    EnvFilter::try_new(format!("{QUIET},{text}")).map_err(|source| TelemetryError::Filter {
         found: text.to_owned(),
         source,
     })

@@ -22,6 +22,7 @@ mod peers;
 mod places;
 mod s4;
 mod settings;
+mod sni_check;
 mod transparent;
 mod tunnel;
 mod up;

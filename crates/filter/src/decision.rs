@@ -1,9 +1,12 @@
 use std::sync::Arc;
 
-use policy::{Action, BlockResponse, PolicySet, Profile, RedirectFacts, RedirectTemplate};
+use policy::{
+    Action, BlockResponse, PolicySet, Profile, RedirectFacts, RedirectTemplate, SniCheck,
+};
 use uri::InvalidUri;
 
-use crate::verdict::Verdict;
+use crate::Binding;
+use crate::verdict::{Ground, Verdict};
 
 /// What was decided for one request, and why.
 #[derive(Clone, Debug)]
@@ -24,6 +27,10 @@ pub struct Decision {
     pub block_response: BlockResponse,
     /// The profile that was applied, by name.
     pub profile: Option<Arc<str>>,
+    /// What is to be done if the name does not lead to the address that the client dialled: `Off`
+    /// for all but a pass that a pass list or a category gave. A client that lies about the name
+    /// gains nothing by any other decision.
+    pub sni_check: SniCheck,
     /// Whether the categorizer's answer carried a prefix length that was not valid.
     pub prefix_rejected: bool,
 }
@@ -82,6 +89,10 @@ pub enum Undecidable {
     Ambiguous,
     /// A name inside a tunnel that differs from the name in the authority.
     AuthorityMismatch,
+    /// A name that does not lead to the address that the client dialled, where it must.
+    DestinationMismatch,
+    /// A name without an address to compare with, where it must lead to the one dialled.
+    DestinationUnresolved,
 }
 
 /// The protocol that a decision is enforced on.
@@ -154,6 +165,12 @@ impl Decision {
             destination,
             block_response: profile.block_response,
             profile: Some(Arc::clone(&profile.name)),
+            sni_check: match (verdict.action, verdict.ground) {
+                (Action::Pass, Ground::Named) => profile.sni_check,
+                (Action::Pass, Ground::Fallback) | (Action::Block | Action::Redirect(_), _) => {
+                    SniCheck::Off
+                }
+            },
             prefix_rejected: false,
         }
     }
@@ -168,7 +185,33 @@ impl Decision {
             destination: None,
             block_response: BlockResponse::default(),
             profile: None,
+            sni_check: SniCheck::Off,
             prefix_rejected: false,
+        }
+    }
+
+    /// Returns what becomes of the decision once DNS was asked about the name and the address
+    /// that the client dialled. `policy` is the one that was decided under.
+    ///
+    /// The rule stays, so that the log tells which pass did not hold.
+    #[must_use]
+    pub fn bound(self, policy: &PolicySet, binding: Binding) -> Self {
+        let reason = match (self.sni_check, binding) {
+            (SniCheck::Off | SniCheck::Log, _) | (SniCheck::Require, Binding::Match) => {
+                return self;
+            }
+            (SniCheck::Require, Binding::Mismatch) => Undecidable::DestinationMismatch,
+            (SniCheck::Require, Binding::Unresolved) => Undecidable::DestinationUnresolved,
+        };
+        let profile = self.profile.as_ref();
+        let Some(profile) = profile.and_then(|name| policy.profile(name)) else {
+            return self;
+        };
+        Self {
+            rule: self.rule,
+            categories: self.categories,
+            prefix_rejected: self.prefix_rejected,
+            ..Self::undecidable(policy, profile, reason)
         }
     }
 
@@ -244,6 +287,8 @@ impl Undecidable {
             Self::InvalidHost => "invalid_host",
             Self::Ambiguous => "ambiguous",
             Self::AuthorityMismatch => "authority_mismatch",
+            Self::DestinationMismatch => "destination_mismatch",
+            Self::DestinationUnresolved => "destination_unresolved",
         }
     }
 }

@@ -6,6 +6,7 @@
 //! `decide` holds the order in which sources are tried, `verdict` what each of them leads to, and
 //! `cache` what is remembered. [`explain()`] shows the steps of a decision with the same functions.
 
+mod binding;
 mod cache;
 mod decide;
 mod decision;
@@ -14,6 +15,7 @@ mod per_reading;
 mod question;
 mod verdict;
 
+pub use binding::{Binding, plain_address};
 pub use cache::{CACHED_URI_LEN_MAX, CacheLimits, PREFIX_LENGTHS_MAX};
 pub use decide::{Filter, Rules};
 pub use decision::{Decision, Enforcement, Protocol, Source, Undecidable};

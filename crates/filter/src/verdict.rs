@@ -50,6 +50,16 @@ pub(crate) struct Verdict {
     pub(crate) source: Source,
     pub(crate) rule: Option<Arc<str>>,
     pub(crate) categories: Arc<[Arc<str>]>,
+    pub(crate) ground: Ground,
+}
+
+/// Whether the action was meant for this URI: it survives the cache, which the source does not.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Ground {
+    /// A list entry, or a category that the policy names.
+    Named,
+    /// One of the profile's actions for what nobody named.
+    Fallback,
 }
 
 /// Where the action of a category comes from.
@@ -135,6 +145,7 @@ impl Fact {
         match self {
             Self::Listed { action, kind, rule } => Verdict {
                 rule: Some(Arc::clone(rule)),
+                ground: Ground::Named,
                 ..Verdict::plain(*action, list_source(*kind))
             },
             Self::Categories(categories) => by_categories(profile, categories),
@@ -150,16 +161,21 @@ impl Verdict {
             source,
             rule: None,
             categories: Arc::default(),
+            ground: Ground::Fallback,
         }
     }
 
     /// Returns the more restrictive of two verdicts, this one if they are equally restrictive.
+    /// Of two that pass, it takes both to pass, so it is named if one of them is.
     pub(crate) fn or_stricter(self, other: Self) -> Self {
         if is_stricter(other.action, self.action) {
-            other
-        } else {
-            self
+            return other;
         }
+        let ground = match (other.action == self.action, other.ground) {
+            (true, Ground::Named) => Ground::Named,
+            (true, Ground::Fallback) | (false, _) => self.ground,
+        };
+        Self { ground, ..self }
     }
 }
 
@@ -189,10 +205,10 @@ pub(crate) fn weigh<'a>(
 /// does not name takes the default action, and no category at all the unknown action (S4 3.3).
 fn by_categories(profile: &Profile, categories: &Arc<[Arc<str>]>) -> Verdict {
     let mut deciding: Option<Weighed<'_>> = None;
-    let mut source = Source::Default;
+    let (mut source, mut ground) = (Source::Default, Ground::Fallback);
     for weighed in weigh(profile, categories) {
         match weighed.origin {
-            ActionOrigin::Policy => source = Source::Icap,
+            ActionOrigin::Policy => (source, ground) = (Source::Icap, Ground::Named),
             ActionOrigin::Default => {}
         }
         deciding = Some(match deciding {
@@ -211,6 +227,7 @@ fn by_categories(profile: &Profile, categories: &Arc<[Arc<str>]>) -> Verdict {
         source,
         rule: Some(Arc::clone(category)),
         categories: Arc::clone(categories),
+        ground,
     }
 }
 

@@ -26,6 +26,32 @@ pub enum BlockResponse {
     Forbidden,
 }
 
+/// What is done about a name that passes and does not lead to the address that the client dialled.
+///
+/// Only a pass that a pass list or a category gave is checked: a block needs no DNS.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum SniCheck {
+    /// Nothing: DNS is not asked.
+    Off,
+    /// It passes, and is logged and counted.
+    #[default]
+    Log,
+    /// It takes the undecidable action.
+    Require,
+}
+
+impl SniCheck {
+    /// Returns the word of files, logs and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Log => "log",
+            Self::Require => "require",
+        }
+    }
+}
+
 impl Action {
     /// Returns the action to take on a TLS connection, which cannot be redirected (S4 3.1).
     #[must_use]

@@ -68,6 +68,7 @@ pub(crate) struct ProfileWritten {
     pub(crate) error_action: Option<Placed<ActionWritten>>,
     pub(crate) undecidable_action: Option<Placed<ActionWritten>>,
     pub(crate) block_response: Option<Written>,
+    pub(crate) sni_check: Option<Written>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -17,7 +17,7 @@ mod set;
 mod suggest;
 pub mod written;
 
-pub use action::{Action, BlockResponse, DestinationId, most_restrictive};
+pub use action::{Action, BlockResponse, DestinationId, SniCheck, most_restrictive};
 pub use case::{Case, Categorized, Expectation, SOURCES, Subject, Subscriber, TestFile, Verb};
 pub use compile::{Compiled, LIST_LEN_MAX, compile};
 pub use diagnostic::{Diagnostic, Place, Severity};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use prefix_trie::joint::JointPrefixMap;
 
-use crate::{Action, BlockResponse, DestinationId, Lists, RedirectTemplate};
+use crate::{Action, BlockResponse, DestinationId, Lists, RedirectTemplate, SniCheck};
 
 /// A policy file ready to decide with.
 #[derive(Debug, Default)]
@@ -41,6 +41,8 @@ pub struct Profile {
     pub undecidable_action: Action,
     /// What a blocked client gets.
     pub block_response: BlockResponse,
+    /// What is done about a name that does not lead to the address that the client dialled.
+    pub sni_check: SniCheck,
 }
 
 /// Categories to actions (S4 3.2). Category names are compared in lower case.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use filter::{Enforcement, Protocol};
+use filter::{Binding, Enforcement, Protocol};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -71,6 +71,8 @@ struct Decided<'a> {
     rule: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     categories: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sni_check: Option<&'static str>,
     enforcement: &'static str,
     decision_us: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,7 +129,7 @@ impl<'a> Line<'a> {
             failure: exchange.failure,
             bytes_in: exchange.bytes_in,
             bytes_out: exchange.bytes_out,
-            duration_us: micros(exchange.started.elapsed()),
+            duration_us: micros(exchange.took.unwrap_or_else(|| exchange.started.elapsed())),
         });
     }
 
@@ -141,6 +143,7 @@ impl<'a> Line<'a> {
             undecidable: decision.undecidable.map(|reason| reason.as_str()),
             rule: decision.rule.as_deref(),
             categories: decision.categories.iter().map(|name| &**name).collect(),
+            sni_check: judged.binding().map(Binding::as_str),
             enforcement: enforcement_word(decision.enforcement(protocol)),
             decision_us: micros(judged.took),
             icap_us: judged.icap_took.map(micros),

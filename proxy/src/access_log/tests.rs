@@ -161,7 +161,7 @@ fn no_redaction() -> impl FnOnce(&mut AccessLog) {
     |_| {}
 }
 
-fn worker(path: &Path, change: impl FnOnce(&mut AccessLog)) -> std::rc::Rc<Worker> {
+fn worker(path: &Path, change: impl FnOnce(&mut AccessLog)) -> Rc<Worker> {
     let mut log = AccessLog {
         path: Some(path.to_owned()),
         redact_subscriber: false,

@@ -13,7 +13,7 @@ use policy::written::{Placed, Remarks, Written, quote};
 use serde::Deserialize;
 use uri::NormalUri;
 
-use super::{AccessLog, Config, HeadLimits, Listen, Mode, Ports, UpstreamSource};
+use super::{AccessLog, Config, Dns, HeadLimits, Listen, Mode, Ports, UpstreamSource};
 
 pub mod icap;
 pub mod limits;
@@ -44,6 +44,10 @@ pub const HELLO_DEADLINE_MS: Bounds<u64> = Bounds::new(10, 3_000, 60_000);
 pub const HEAD_BYTES: Bounds<usize> = Bounds::new(8_192, 65_536, 1_048_576);
 /// `http_head.deadline_ms`
 pub const HEAD_DEADLINE_MS: Bounds<u64> = Bounds::new(10, 10_000, 600_000);
+/// `dns.cache_entries`
+pub const DNS_CACHE_ENTRIES: Bounds<usize> = Bounds::new(1, 16_384, 1_048_576);
+/// `dns.deadline_ms`
+pub const DNS_DEADLINE_MS: Bounds<u64> = Bounds::new(10, 2_000, 10_000);
 /// `drain_s`
 pub const DRAIN_S: Bounds<u64> = Bounds::new(0, 30, 3_600);
 
@@ -77,6 +81,7 @@ pub struct Section {
     drain_s: Option<Written>,
     hosts: Option<BTreeMap<Written, Written>>,
     icap: Option<icap::Section>,
+    dns: Option<DnsLimits>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -108,6 +113,13 @@ struct Cache {
 #[serde(deny_unknown_fields)]
 struct Head {
     bytes_max: Option<Written>,
+    deadline_ms: Option<Written>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DnsLimits {
+    cache_entries: Option<Written>,
     deadline_ms: Option<Written>,
 }
 
@@ -189,6 +201,7 @@ impl Section {
                 remarks,
             )),
             icap: self.icap.map(|icap| icap.resolve(folder, remarks)),
+            dns: self.dns.unwrap_or_default().limits(remarks),
         };
         remarks.usable().then_some(config)
     }
@@ -244,6 +257,18 @@ impl Head {
         );
         HeadLimits {
             bytes_max,
+            deadline: Duration::from_millis(ms),
+        }
+    }
+}
+
+impl DnsLimits {
+    fn limits(&self, remarks: &mut Remarks) -> Dns {
+        let entries = self.cache_entries.as_ref();
+        let ms = self.deadline_ms.as_ref();
+        let ms = DNS_DEADLINE_MS.read(ms, "a number of milliseconds", remarks);
+        Dns {
+            cache_entries: DNS_CACHE_ENTRIES.read(entries, "a number of entries", remarks),
             deadline: Duration::from_millis(ms),
         }
     }

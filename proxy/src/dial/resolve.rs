@@ -34,7 +34,7 @@ pub(crate) struct Turns {
 }
 
 /// The right to look one name up: the client's own and that of all.
-type Turn = (OwnedSemaphorePermit, OwnedSemaphorePermit);
+pub(crate) type Turn = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
 impl Default for Turns {
     fn default() -> Self {
@@ -46,7 +46,8 @@ impl Default for Turns {
 }
 
 impl Turns {
-    async fn next(&self, client: IpAddr) -> Result<Turn, AcquireError> {
+    /// Waits for the right to look a name up.
+    pub(crate) async fn next(&self, client: IpAddr) -> Result<Turn, AcquireError> {
         let own = self.of(client).acquire_owned().await?;
         let all = Arc::clone(&self.all).acquire_owned().await?;
         Ok((own, all))

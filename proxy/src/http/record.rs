@@ -1,5 +1,6 @@
 //! The access log's line of one request, written when the request is over.
 
+use std::mem;
 use std::rc::Rc;
 
 use filter::Protocol;
@@ -8,7 +9,7 @@ use http::StatusCode;
 use super::body::Upload;
 use super::context::Context;
 use super::signals::{BadRequest, Signals};
-use crate::access_log::Exchange;
+use crate::access_log::{Entry, Exchange};
 use crate::connection::Connection;
 use crate::judge::Judged;
 use crate::splice::Passed;
@@ -113,12 +114,15 @@ impl Drop for Record {
         if let Some(word) = self.signals.broken.get() {
             self.failed(word);
         }
-        match &self.verdict {
+        match mem::replace(&mut self.verdict, Verdict::Open) {
             Verdict::Open => {}
-            Verdict::Judged(judged) => {
-                self.worker
-                    .log_decision(&self.connection, self.protocol, judged, &self.exchange);
-            }
+            Verdict::Judged(judged) => drop(Entry {
+                worker: Rc::clone(&self.worker),
+                connection: self.connection.clone(),
+                protocol: self.protocol,
+                judged,
+                exchange: mem::replace(&mut self.exchange, Exchange::new()),
+            }),
             Verdict::Bad(reason) => {
                 self.worker
                     .log_bad_request(&self.connection, reason, &self.exchange);

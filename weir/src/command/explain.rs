@@ -9,7 +9,7 @@ use filter::{
     Rules, explain,
 };
 use policy::written::{or, quote};
-use policy::{Action, ListKind, PolicySet, RedirectFacts, Verb};
+use policy::{Action, ListKind, PolicySet, RedirectFacts, SniCheck, Verb};
 use service::exit;
 use uri::NormalUri;
 
@@ -213,6 +213,17 @@ impl Page {
             decision.source.as_str()
         );
         self.line("decision", &text);
+        match decision.sni_check {
+            SniCheck::Off => {}
+            SniCheck::Log => self.line(
+                "sni check",
+                "log: intercepted, the address dialled is compared with those of the name",
+            ),
+            SniCheck::Require => self.line(
+                "sni check",
+                "require: intercepted, the address dialled must be one of the name's",
+            ),
+        }
         self.line("enforcement", enforcement(decision, requested.protocol));
         let facts = RedirectFacts {
             uri: requested.as_received(),

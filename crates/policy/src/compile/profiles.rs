@@ -12,7 +12,7 @@ use crate::lists::Listed;
 use crate::remarks::Site;
 use crate::suggest::unknown;
 use crate::written::{Named, Placed, Remarks, Written};
-use crate::{Action, BlockResponse, ListKind, Lists, Place, Profile};
+use crate::{Action, BlockResponse, ListKind, Lists, Place, Profile, SniCheck};
 
 /// The greatest Content-Filtering-Profile-Id; the value after it means "no profile" (S4 4.1.1).
 const ID_MAX: u32 = u32::MAX - 1;
@@ -56,6 +56,8 @@ impl<'a> Compiler<'a> {
         let icap = icap.and_then(|text| text.truth(&mut self.remarks));
         let response = written.block_response.as_ref();
         let response = response.and_then(|text| self.block_response(text));
+        let sni_check = written.sni_check.as_ref();
+        let sni_check = sni_check.and_then(|text| self.sni_check(text));
         let profile = Profile {
             name: name.text.as_str().into(),
             id,
@@ -71,6 +73,7 @@ impl<'a> Compiler<'a> {
                 &written.undecidable_action,
             ),
             block_response: response.unwrap_or_default(),
+            sni_check: sni_check.unwrap_or_default(),
         };
         self.warn_of_entries(&uses, &profile.lists);
         self.warn_of_loops(&profile, written, policy);
@@ -105,6 +108,12 @@ impl<'a> Compiler<'a> {
             ("reset", BlockResponse::Reset),
             ("forbidden", BlockResponse::Forbidden),
         ];
+        text.word(&words, &mut self.remarks)
+    }
+
+    fn sni_check(&mut self, text: &Written) -> Option<SniCheck> {
+        let modes = [SniCheck::Off, SniCheck::Log, SniCheck::Require];
+        let words = modes.map(|mode| (mode.as_str(), mode));
         text.word(&words, &mut self.remarks)
     }
 

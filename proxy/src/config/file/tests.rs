@@ -67,6 +67,10 @@ fn the_least_that_is_accepted_takes_every_default() {
             access_log: None,
             drain: 30s,
             icap: None,
+            dns: Dns {
+                cache_entries: 16384,
+                deadline: 2s,
+            },
         }
     "#]]
     .assert_debug_eq(&config);
@@ -102,6 +106,7 @@ limits:
   read_over_s: 78
 access_log: {path: access.log, redact: [subscriber, query]}
 drain_s: 50
+dns: {cache_entries: 60, deadline_ms: 70}
 icap:
   services: ["icap://127.0.0.1:1344/categorize", "unix:icap.sock#categorize"]
   deadline_ms: 60
@@ -210,6 +215,10 @@ icap:
                     send_subscriber: Imsi,
                 },
             ),
+            dns: Dns {
+                cache_entries: 60,
+                deadline: 70ms,
+            },
         }
     "#]]
     .assert_debug_eq(&config.unwrap());
@@ -225,6 +234,8 @@ fn values_stand_on_both_sides_of_their_bounds() {
     for (line, min, max) in [
         ("workers: #", 0, 256),
         ("drain_s: #", 0, 3_600),
+        ("dns: {cache_entries: #}", 1, 1_048_576),
+        ("dns: {deadline_ms: #}", 10, 10_000),
         ("cache: {entries_per_worker: #}", 1, 16_777_216),
         ("cache: {lifetime_s: #}", 1, 604_800),
         ("client_hello: {bytes_max: #}", 512, 1_048_576),

@@ -19,10 +19,11 @@ use tokio::time::timeout;
 
 use super::origin::TestOrigin;
 use crate::access_log::{AccessLogger, Sink};
-use crate::config::{AccessLog, Config, HeadLimits, Limits, Mode, Ports, UpstreamSource};
+use crate::config::{AccessLog, Config, Dns, HeadLimits, Limits, Mode, Ports, UpstreamSource};
 use crate::connection::{Arrival, ClientStream, Connection};
 use crate::limit::Seldom;
 use crate::metrics::Metrics;
+use crate::sni_check::Bound;
 use crate::state::{Content, Live, Shared};
 use crate::worker::Worker;
 
@@ -101,6 +102,7 @@ impl World {
             live: ArcSwap::from_pointee(Live {
                 content,
                 config,
+                resolver: None,
                 generation: 0,
             }),
             icap: None,
@@ -219,6 +221,7 @@ fn connection(way: Way, client: SocketAddr, origin: SocketAddr) -> Connection {
         mode,
         arrival,
         tunnel: None,
+        bound: Bound::default(),
     }
 }
 
@@ -252,5 +255,9 @@ fn config(origin_port: u16, log: &std::path::Path) -> Config {
         }),
         drain: Duration::from_secs(1),
         icap: None,
+        dns: Dns {
+            cache_entries: 1,
+            deadline: Duration::from_secs(1),
+        },
     }
 }

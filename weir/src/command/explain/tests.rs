@@ -26,6 +26,13 @@ profiles:
     error_action: block
     undecidable_action: block
     block_response: forbidden
+  strict:
+    pass_list: [school]
+    default_action: block
+    unknown_action: block
+    error_action: block
+    undecidable_action: block
+    sni_check: require
   open: {default_action: pass, unknown_action: pass, error_action: pass, undecidable_action: pass}
 bypass: ["192.0.2.0/24"]
 default_profile: child
@@ -58,6 +65,20 @@ fn every_step_is_shown() {
             lists             http://school.example/ in pass_list: pass
             action            pass, from pass_list
             decision          pass, from pass_list (http://school.example/)
+            sni check         log: intercepted, the address dialled is compared with those of the name
+            enforcement       forwarded
+        "#]],
+    );
+    check(
+        &["--profile", "strict", "http://school.example/"],
+        expect![[r#"
+            requested         http://school.example/
+            normal form       http://school.example/
+            profile           strict
+            lists             http://school.example/ in pass_list: pass
+            action            pass, from pass_list
+            decision          pass, from pass_list (http://school.example/)
+            sni check         require: intercepted, the address dialled must be one of the name's
             enforcement       forwarded
         "#]],
     );
@@ -194,7 +215,7 @@ fn what_cannot_be_explained_is_told() {
     check(
         &["--profile", "chld", "http://play.example/"],
         expect![[r#"
-            64 no profile is called `chld`; use `child` or `open`
+            64 no profile is called `chld`; use `child`, `open` or `strict`
         "#]],
     );
     check(

@@ -42,7 +42,7 @@ fn shapes_of_the_file_and_its_profiles() {
         profiles: {p: block}
           p.yaml:1:15: error: `block}` stands here; use keys with values (`key: value`)
         profiles: {p: {acton: block}}
-          p.yaml:1:16: error: `acton` is not a key here; use `id`, `icap`, `policy`, `pass_list`, `block_list`, `redirect_list`, `default_action`, `unknown_action`, `error_action`, `undecidable_action` or `block_response`
+          p.yaml:1:16: error: `acton` is not a key here; use `id`, `icap`, `policy`, `pass_list`, `block_list`, `redirect_list`, `default_action`, `unknown_action`, `error_action`, `undecidable_action`, `block_response` or `sni_check`
         profiles: {p: {}, p: {}}
           p.yaml:1:19: error: the key `p` is here twice; keep one
         profiles: {p: {pass_list: school}}
@@ -119,6 +119,8 @@ fn values_of_profiles() {
         "policy: family",
         "pass_list: [school]",
         "block_response: drop",
+        "sni_check: warn",
+        "sni_check: false",
         "default_action: blok\n  q:",
         "redirect_list: [{to: 'notice', lists: []}]",
         "redirect_list: [{to: 'https://n.example/?a=%X', lists: []}]",
@@ -145,6 +147,10 @@ fn values_of_profiles() {
               p.yaml:8:17: error: no list is called `school`; the file has none
             block_response: drop
               p.yaml:8:21: error: `drop` is not known here; use `discard`, `reset` or `forbidden`
+            sni_check: warn
+              p.yaml:8:16: error: `warn` is not known here; use `off`, `log` or `require`
+            sni_check: false
+              p.yaml:8:16: error: `false` is not known here; use `off`, `log` or `require`
             default_action: blok\n  q:
               p.yaml:8:5: error: the key `default_action` is here twice; keep one
             redirect_list: [{to: \'notice\', lists: []}]
