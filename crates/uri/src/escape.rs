@@ -113,6 +113,68 @@ fn decode_once(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Returns `text` with each `%uHHHH` as the escapes of its UTF-8. None: it has no such escape.
+pub(crate) fn without_unicode_escapes(text: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.windows(6).position(|w| unicode_escaped(w).is_some()) {
+        let (before, escape) = rest.split_at_checked(at)?;
+        let (escape, after) = escape.split_at_checked(6)?;
+        out.extend_from_slice(before);
+        // Half a surrogate pair is nothing that a path is compared with.
+        let c = unicode_escaped(escape).and_then(char::from_u32);
+        let c = c.unwrap_or(char::REPLACEMENT_CHARACTER);
+        for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+            out.extend_from_slice(percent_encoding::percent_encode_byte(byte).as_bytes());
+        }
+        rest = after;
+    }
+    if rest.len() == text.len() {
+        return None;
+    }
+    out.extend_from_slice(rest);
+    Some(out)
+}
+
+fn unicode_escaped(text: &[u8]) -> Option<u32> {
+    let [b'%', b'u' | b'U', digits @ ..] = text else {
+        return None;
+    };
+    digits.iter().try_fold(0, |value, &digit| {
+        Some(value << 4 | u32::from(hex_value(digit)?))
+    })
+}
+
+/// Returns `text` with ASCII that is spelled in two or three bytes, which UTF-8 forbids, in one.
+/// None: there is none.
+pub(crate) fn without_overlong_ascii(text: &[u8]) -> Option<Vec<u8>> {
+    if !text.iter().any(|byte| matches!(byte, 0xc0 | 0xc1 | 0xe0)) {
+        return None;
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    let mut found = false;
+    while let Some((&byte, tail)) = rest.split_first() {
+        (found, rest) = match rest {
+            &[lead @ (0xc0 | 0xc1), low @ 0x80..=0xbf, ref after @ ..]
+            | &[
+                0xe0,
+                lead @ (0x80 | 0x81),
+                low @ 0x80..=0xbf,
+                ref after @ ..,
+            ] => {
+                out.push((lead & 1) << 6 | (low & 0x3f));
+                (true, after)
+            }
+            _ => {
+                out.push(byte);
+                (found, tail)
+            }
+        };
+    }
+    found.then_some(out)
+}
+
 /// Returns the byte that `first` and the two bytes after it stand for, if they are an escape.
 fn escaped_byte(first: u8, tail: &[u8]) -> Option<u8> {
     let [high, low, ..] = tail else {
@@ -164,6 +226,26 @@ mod tests {
     fn a_tower_of_escapes_is_linear() {
         let tower = format!("%{}41", "25".repeat(500_000));
         stable(&tower, "A", Nesting::Nested);
+    }
+
+    #[test]
+    fn old_escapes() {
+        unicode("/%u0062ad%U002f", Some("/%62ad%2F"));
+        unicode("/%u00fc%ud800", Some("/%C3%BC%EF%BF%BD"));
+        unicode("/%u006%uzzzz%u", None);
+        overlong(b"/\xc0\xaf\xc1\xa1\xe0\x80\xae", Some(b"//a."));
+        overlong(b"/\xc3\xbc\xc0", None);
+    }
+
+    #[track_caller]
+    fn unicode(text: &str, expected: Option<&str>) {
+        let found = without_unicode_escapes(text.as_bytes());
+        assert_eq!(found.as_deref(), expected.map(str::as_bytes), "{text}");
+    }
+
+    #[track_caller]
+    fn overlong(text: &[u8], expected: Option<&[u8]>) {
+        assert_eq!(without_overlong_ascii(text).as_deref(), expected);
     }
 
     #[track_caller]

@@ -154,6 +154,17 @@ impl<'a> Target<'a> {
         })
     }
 
+    /// Splits what follows the authority as a server does that parses the target as a relative
+    /// reference, in which two slashes begin another authority (RFC 3986 section 4.2). None: there
+    /// are no two.
+    pub(crate) fn below_network_path(text: &'a [u8]) -> Option<Self> {
+        let slashes = text.iter().take_while(|&&b| is_slash(b)).count();
+        let rest = text.get(slashes..).filter(|_| slashes > 1)?;
+        let ends = |&b: &u8| is_slash(b) || matches!(b, b'?' | b'#');
+        let authority = rest.iter().position(ends).unwrap_or(rest.len());
+        (authority > 0).then(|| Self::without_fragment(rest.get(authority..).unwrap_or_default()))
+    }
+
     /// Returns the bytes of path and query together.
     pub(crate) fn len(self) -> usize {
         self.path.len() + self.query.map_or(0, <[u8]>::len)
