@@ -201,10 +201,16 @@ fn verdict(intent: Intent, text: Option<&str>) -> Option<Outcome> {
     }
 }
 
-/// Returns whether a client that means no harm could write the URI in a request as it is.
+/// Returns whether a client that means no harm could write the URI in a request as it is: what
+/// curl, browsers and small devices leave raw in a path is no harm.
 fn is_for_requests(uri: &[u8]) -> bool {
-    let plain = |byte: &u8| byte.is_ascii_graphic() && !b"\\#\"<>`".contains(byte);
-    uri.starts_with(b"http://") && uri.iter().all(plain)
+    let plain = |byte: &u8| byte.is_ascii_graphic() && !b"\\#".contains(byte);
+    let after = uri.strip_prefix(b"http://").unwrap_or_default();
+    let end = after.iter().position(|byte| b"/?".contains(byte));
+    let (authority, rest) = after.split_at(end.unwrap_or(after.len()));
+    !authority.is_empty()
+        && authority.iter().all(plain)
+        && rest.iter().all(|byte| plain(byte) || !byte.is_ascii())
 }
 
 /// Writes the request for a URI as to an origin, if it can be taken apart. Who means no harm leaves

@@ -155,8 +155,21 @@ fn source(client: u8, to: IpAddr) -> IpAddr {
 }
 
 fn config() -> String {
+    let deep = "a.".repeat(120);
+    let below = |host: &str| {
+        let labels = [
+            "",
+            "a.b.c.",
+            "my_shop.",
+            "xn--bcher-kva.",
+            "r3---sn-abc.",
+            &deep,
+        ];
+        labels.map(|labels| format!("{labels}{host}"))
+    };
     let hosts: String = [ALLOWED_HOST, BLOCKED_HOST, MIXED_HOST]
-        .iter()
+        .into_iter()
+        .flat_map(below)
         .map(|host| format!("    {host}: \"{ORIGIN_ADDRESS}:80\"\n"))
         .collect();
     format!(
