@@ -195,7 +195,7 @@ fn each_wrong_file_is_told_with_place_and_remedy() {
         weir.yaml: "proxy:" -> "prox:"
           weir.yaml:2:1: error: `prox` is not a key here; use `policy`, `proxy`, `icap_server` or `sessions`
         weir.yaml: "listen: [{" -> "listens: [{"
-          weir.yaml:3:3: error: `listens` is not a key here; use `admin`, `listen`, `ports`, `tls_filtering`, `upstream_source`, `workers`, `cache`, `client_hello`, `http_head`, `access_log`, `drain_s`, `hosts` or `icap`
+          weir.yaml:3:3: error: `listens` is not a key here; use `admin`, `listen`, `ports`, `tls_filtering`, `upstream_source`, `forbidden`, `workers`, `cache`, `client_hello`, `http_head`, `limits`, `access_log`, `drain_s`, `hosts`, `icap` or `dns`
         weir.yaml: "mode:" -> "mod:"
           weir.yaml:3:13: error: `mod` is not a key here; use `mode`, `address` or `clients`
         weir.yaml: "http:" -> "htp:"
@@ -211,7 +211,7 @@ fn each_wrong_file_is_told_with_place_and_remedy() {
         policy.yaml: "block: [" -> "blok: ["
           policy.yaml:2:21: error: `blok` is not a key here; use `pass`, `block` or `redirect`
         policy.yaml: "    icap" -> "    icp"
-          policy.yaml:5:5: error: `icp` is not a key here; use `id`, `icap`, `policy`, `pass_list`, `block_list`, `redirect_list`, `default_action`, `unknown_action`, `error_action`, `undecidable_action` or `block_response`
+          policy.yaml:5:5: error: `icp` is not a key here; use `id`, `icap`, `policy`, `pass_list`, `block_list`, `redirect_list`, `default_action`, `unknown_action`, `error_action`, `undecidable_action`, `block_response` or `sni_check`
         policy.yaml: "file:" -> "path:"
           policy.yaml:1:81: error: `path` is not a key here; use `file`
         policy.test.yaml: "cases" -> "case"
