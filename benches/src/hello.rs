@@ -56,7 +56,7 @@ pub(crate) fn typical() -> Vec<u8> {
 }
 
 pub(crate) fn peek(bytes: &[u8]) -> Peek {
-    Detector::new(HELLO_LEN_MAX).feed(black_box(bytes))
+    Detector::new(HELLO_LEN_MAX).look(black_box(bytes))
 }
 
 fn message(len: usize) -> Vec<u8> {

@@ -12,12 +12,14 @@ const SMALL_HELLO_LEN_MAX: usize = 512;
 /// bounds, and names the host that a TLS library reads.
 pub fn client_hello(bytes: &[u8]) {
     for hello_len_max in [HELLO_LEN_MAX, SMALL_HELLO_LEN_MAX] {
-        let whole = Detector::new(hello_len_max).feed(bytes);
+        let whole = Detector::new(hello_len_max).look(bytes);
         for ends in cuts::ways(bytes) {
             let mut detector = Detector::new(hello_len_max);
             let mut verdict = Peek::NeedMore;
+            let mut seen = 0;
             for piece in cuts::pieces(bytes, &ends) {
-                let next = detector.feed(piece);
+                seen += piece.len();
+                let next = detector.look(&bytes[..seen]);
                 assert!(
                     verdict == Peek::NeedMore || verdict == next,
                     "a verdict stays: {verdict:?}, then {next:?}"
@@ -38,10 +40,14 @@ fn has_a_verdict_in_the_end(bytes: &[u8]) {
     }
     let raw_len_max = RAW_PER_HANDSHAKE_BYTE_MAX * SMALL_HELLO_LEN_MAX + RAW_SLACK_LEN;
     let mut detector = Detector::new(SMALL_HELLO_LEN_MAX);
-    let mut fed = 0;
-    while detector.feed(bytes) == Peek::NeedMore {
-        fed += bytes.len();
-        assert!(fed <= raw_len_max, "{fed} bytes and no verdict");
+    let mut sent = bytes.to_vec();
+    while detector.look(&sent) == Peek::NeedMore {
+        assert!(
+            sent.len() <= raw_len_max,
+            "{} bytes and no verdict",
+            sent.len()
+        );
+        sent.extend_from_slice(bytes);
     }
 }
 
@@ -49,7 +55,7 @@ fn names_what_an_origin_reads(bytes: &[u8]) {
     let Some(name) = name_for_an_origin(bytes) else {
         return;
     };
-    match Detector::new(HELLO_LEN_MAX).feed(bytes) {
+    match Detector::new(HELLO_LEN_MAX).look(bytes) {
         Peek::Hello(hello) => {
             let ours = hello.sni.unwrap_or_default();
             let same = ours.eq_ignore_ascii_case(name.as_bytes());
@@ -57,7 +63,7 @@ fn names_what_an_origin_reads(bytes: &[u8]) {
         }
         // More is refused here than there.
         Peek::Unreadable(Unreadable::Malformed | Unreadable::TwoNames | Unreadable::TooLong) => {}
-        other @ (Peek::NeedMore | Peek::NotTls) => {
+        other @ (Peek::NeedMore | Peek::NotTls | Peek::Unreadable(Unreadable::Sslv2)) => {
             panic!("an origin reads {name}, we read {other:?}")
         }
     }

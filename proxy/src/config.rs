@@ -33,7 +33,7 @@ pub struct Config {
     /// Limits of each worker's cache.
     pub cache: CacheLimits,
     /// Limits of reading a Client Hello.
-    pub client_hello: HeadLimits,
+    pub client_hello: HelloLimits,
     /// Limits of reading an HTTP request head.
     pub http_head: HeadLimits,
     /// Limits of connections and waits.
@@ -115,6 +115,17 @@ pub struct Dns {
     /// Answers that are remembered.
     pub cache_entries: usize,
     /// From the question to its last answer.
+    pub deadline: Duration,
+}
+
+/// Limits of reading a Client Hello.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct HelloLimits {
+    /// Bytes of handshake.
+    pub bytes_max: usize,
+    /// Bytes that all hellos together may hold, each but for its first 16 KiB.
+    pub memory_bytes_max: usize,
+    /// From the start of the connection to the last byte.
     pub deadline: Duration,
 }
 

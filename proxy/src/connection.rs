@@ -14,6 +14,7 @@ use crate::config::{Mode, Ports};
 use crate::dial::{self, Origin};
 use crate::sni_check::Bound;
 use crate::state::Live;
+use crate::tls::Held;
 use crate::worker::Worker;
 use crate::{close, http, tls};
 
@@ -53,6 +54,8 @@ pub(crate) struct Tunnel {
 pub(crate) struct ClientStream {
     /// Read from the socket and not consumed.
     pub(crate) read_ahead: BytesMut,
+    /// What is held for it of the memory for Client Hellos.
+    pub(crate) held: Held,
     /// The socket.
     pub(crate) socket: TcpStream,
 }
@@ -81,6 +84,22 @@ impl Ports {
     }
 }
 
+impl ClientStream {
+    /// Starts with what was read before.
+    pub(crate) fn new(read_ahead: BytesMut, socket: TcpStream) -> Self {
+        Self {
+            read_ahead,
+            held: Held::default(),
+            socket,
+        }
+    }
+
+    /// Returns the socket, and lets go of what was read.
+    pub(crate) fn into_socket(self) -> TcpStream {
+        self.socket
+    }
+}
+
 impl Connection {
     /// Returns the address that the client dialled, unless it dialled us.
     pub(crate) fn original_destination(&self) -> Option<SocketAddr> {
@@ -104,10 +123,7 @@ impl Connection {
 /// Serves an accepted connection until it ends.
 pub(crate) async fn serve(worker: Rc<Worker>, connection: Connection, socket: TcpStream) {
     dial::tune(&socket);
-    let client = ClientStream {
-        read_ahead: BytesMut::new(),
-        socket,
-    };
+    let client = ClientStream::new(BytesMut::new(), socket);
     let Arrival::Intercepted(destination) = connection.arrival else {
         return http::serve(worker, connection, client).await;
     };

@@ -17,12 +17,15 @@ use tokio::net::{TcpListener, TcpStream};
 use uri::NormalUri;
 
 use crate::access_log::{AccessLogger, Sink};
-use crate::config::{Config, Dns, HeadLimits, Limits, Listen, Mode, Ports, UpstreamSource};
+use crate::config::{
+    Config, Dns, HeadLimits, HelloLimits, Limits, Listen, Mode, Ports, UpstreamSource,
+};
 use crate::connection::{Arrival, ClientStream, Connection, Tunnel};
 use crate::limit::Seldom;
 use crate::metrics::Metrics;
 use crate::sni_check::Bound;
 use crate::state::{Content, Live, Shared};
+use crate::tls::HelloMemory;
 use crate::worker::Worker;
 
 /// Passes `good.example`, blocks `bad.example` and everything that is not known, as `$` says.
@@ -62,7 +65,7 @@ pub(crate) fn config() -> Config {
             entries_max: NonZeroUsize::new(100),
             lifetime: Duration::from_secs(60),
         },
-        client_hello: limits,
+        client_hello: hello_limits(),
         http_head: limits,
         limits: Limits::default(),
         access_log: None,
@@ -72,6 +75,15 @@ pub(crate) fn config() -> Config {
             cache_entries: 100,
             deadline: Duration::from_secs(2),
         },
+    }
+}
+
+/// Returns limits that no test of other things meets.
+pub(crate) fn hello_limits() -> HelloLimits {
+    HelloLimits {
+        bytes_max: 64 * 1024,
+        memory_bytes_max: 1024 * 1024,
+        deadline: Duration::from_secs(3),
     }
 }
 
@@ -115,6 +127,7 @@ pub(crate) fn worker(config: Config, content: Content) -> Rc<Worker> {
         icap: None,
         icap_generation: Arc::new(AtomicU64::new(0)),
         metrics,
+        hello_memory: HelloMemory::default(),
         forbidden: ArcSwap::default(),
     };
     Rc::new(Worker::new(Arc::new(shared), Drain::default()))
@@ -158,10 +171,7 @@ pub(crate) async fn origin() -> (TcpListener, SocketAddr) {
 
 /// Returns the device side of a connection, nothing read yet.
 pub(crate) fn client(socket: TcpStream) -> ClientStream {
-    ClientStream {
-        read_ahead: BytesMut::new(),
-        socket,
-    }
+    ClientStream::new(BytesMut::new(), socket)
 }
 
 /// Returns a record with the smallest Client Hello, with a server name or without.

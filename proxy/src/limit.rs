@@ -17,6 +17,8 @@ pub(crate) enum Limit {
     Descriptors,
     /// `client_hello.bytes_max`
     HelloBytes,
+    /// `client_hello.memory_bytes_max`
+    HelloMemory,
     /// `client_hello.deadline_ms`
     HelloDeadline,
     /// `http_head.bytes_max`
@@ -49,6 +51,7 @@ impl Limit {
             Self::ConnectionsPerClient => "connections_per_client",
             Self::Descriptors => "descriptors",
             Self::HelloBytes => "hello_bytes",
+            Self::HelloMemory => "hello_memory",
             Self::HelloDeadline => "hello_deadline",
             Self::HeadBytes => "head_bytes",
             Self::HeadDeadline => "head_deadline",
@@ -67,6 +70,7 @@ impl Limit {
     pub(crate) fn of_hello(undecidable: Undecidable) -> Option<Self> {
         let limits = [
             (Undecidable::HelloTooLong, Self::HelloBytes),
+            (Undecidable::HelloOverload, Self::HelloMemory),
             (Undecidable::HelloTooLate, Self::HelloDeadline),
         ];
         let found = limits.into_iter().find(|(why, _)| *why == undecidable);

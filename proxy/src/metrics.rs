@@ -37,6 +37,8 @@ pub(crate) struct Metrics {
     connections: Family<ListenerLabel, Counter>,
     /// Connections that are open.
     pub(crate) connections_active: Gauge,
+    /// Client Hellos that hold an encrypted one.
+    pub(crate) encrypted_hellos: Counter,
     refused: Family<ReasonLabel, Counter>,
     bad_requests: Family<ReasonLabel, Counter>,
     limits: Family<LimitLabel, Counter>,
@@ -114,6 +116,7 @@ impl Default for Metrics {
             cache_entries: Gauge::default(),
             connections: Family::default(),
             connections_active: Gauge::default(),
+            encrypted_hellos: Counter::default(),
             refused: Family::default(),
             bad_requests: Family::default(),
             limits: Family::default(),
@@ -233,6 +236,11 @@ impl Metrics {
             "Entries in the caches of all workers",
             self.cache_entries.clone(),
         );
+        self.register_connections();
+    }
+
+    fn register_connections(&mut self) {
+        let registry = &mut self.registry;
         registry.register(
             "connections",
             "Connections accepted",
@@ -242,6 +250,11 @@ impl Metrics {
             "connections_active",
             "Connections open",
             self.connections_active.clone(),
+        );
+        registry.register(
+            "encrypted_client_hellos",
+            "Client Hellos that hold an encrypted one",
+            self.encrypted_hellos.clone(),
         );
         registry.register(
             "connections_refused",

@@ -23,6 +23,7 @@ use crate::listen::{self, Bound};
 use crate::metrics::Metrics;
 use crate::sni_check::Resolver;
 use crate::state::{Content, Live, Shared};
+use crate::tls::HelloMemory;
 use fixed::keep_fixed;
 use threads::{Sockets, WorkerThread};
 
@@ -264,6 +265,7 @@ fn share(
         access_log,
         clients: Arc::new(Clients::default()),
         refusals: Seldom::default(),
+        hello_memory: HelloMemory::default(),
         forbidden: ArcSwap::from_pointee(forbidden),
     }))
 }

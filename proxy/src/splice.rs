@@ -76,13 +76,17 @@ impl Worker {
     /// sides have ended. The end of one side reaches the other; a reset becomes a reset, so that
     /// nobody takes what broke off for the whole.
     pub(crate) async fn pass_through(&self, client: ClientStream, mut origin: TcpStream) -> Passed {
-        let ClientStream { read_ahead, socket } = client;
+        let ClientStream {
+            read_ahead,
+            held,
+            socket,
+        } = client;
         let traffic = Traffic::new(self.shared.live.load().config.limits);
         let sent = tokio::time::timeout(READ_AHEAD_WAIT, origin.write_all(&read_ahead)).await;
         let failure = match sent {
             Ok(Ok(())) => {
                 traffic.from_client.count(read_ahead.len());
-                drop(read_ahead);
+                drop((read_ahead, held));
                 self.pass_both_ways(&socket, &origin, &traffic).await
             }
             Ok(Err(_)) => Some("connection_lost"),

@@ -17,6 +17,7 @@ use crate::icap::IcapClient;
 use crate::limit::Seldom;
 use crate::metrics::Metrics;
 use crate::sni_check::Resolver;
+use crate::tls::HelloMemory;
 
 /// What a reload replaces: the policy, the sessions, and the settings that may change.
 #[derive(Clone, Debug)]
@@ -57,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) clients: Arc<Clients>,
     /// Keeps clients over a limit from filling the logs.
     pub(crate) refusals: Seldom,
+    /// What Client Hellos that are not whole yet hold.
+    pub(crate) hello_memory: HelloMemory,
     /// Addresses where the proxy will not go: its own listeners and admin endpoint. Those of the
     /// ICAP endpoints are asked of the ICAP client, which resolves them anew.
     pub(crate) forbidden: ArcSwap<Vec<SocketAddr>>,

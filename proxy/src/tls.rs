@@ -1,6 +1,7 @@
 //! TLS on a client connection: read the Client Hello, judge, forward untouched.
 
 mod hello;
+mod memory;
 mod target;
 
 use std::rc::Rc;
@@ -16,6 +17,8 @@ use crate::limit::Limit;
 use crate::worker::Worker;
 use target::Requested;
 
+pub(crate) use memory::{Held, HelloMemory};
+
 /// A record with the fatal alert `access_denied` (RFC 8446 section 6): type, version, length,
 /// level, description.
 const ACCESS_DENIED: [u8; 7] = [21, 3, 3, 0, 2, 2, 49];
@@ -24,7 +27,7 @@ const ACCESS_DENIED: [u8; 7] = [21, 3, 3, 0, 2, 2, 49];
 pub(crate) async fn serve(worker: Rc<Worker>, connection: Connection, mut client: ClientStream) {
     let mut exchange = Exchange::new();
     let limits = worker.shared.live.load().config.client_hello;
-    let Some(seen) = hello::read(&mut client, limits).await else {
+    let Some(seen) = hello::read(&mut client, limits, &worker.shared.hello_memory).await else {
         // The client left before it said anything: there is nothing to judge.
         return;
     };
@@ -35,7 +38,10 @@ pub(crate) async fn serve(worker: Rc<Worker>, connection: Connection, mut client
     }
     let requested = Requested::new(&connection, &seen);
     if let hello::Seen::Hello(hello) = seen {
-        exchange.ech = hello.ech;
+        if hello.ech {
+            exchange.ech = true;
+            worker.shared.metrics.encrypted_hellos.inc();
+        }
         exchange.sni = hello.sni;
     }
     exchange.uri = requested.uri().map(ToString::to_string);
@@ -76,7 +82,9 @@ impl Worker {
             Enforcement::Forward => return self.forward(connection, client, exchange).await,
             Enforcement::Reset => return close::reset(client.socket),
             // A decision is never enforced as a redirect here; without a byte is what is safe.
-            Enforcement::Discard | Enforcement::Redirect | Enforcement::Forbid => client.socket,
+            Enforcement::Discard | Enforcement::Redirect | Enforcement::Forbid => {
+                client.into_socket()
+            }
         };
         if enforcement == Enforcement::Forbid {
             let alert = socket.write_all(&ACCESS_DENIED);

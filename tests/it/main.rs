@@ -11,6 +11,7 @@ use tests::gateway::Gateway;
 mod architecture;
 mod bad_input;
 mod categorizer;
+mod client_hello;
 mod docs;
 mod evasions;
 mod explicit;

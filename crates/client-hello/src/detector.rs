@@ -1,3 +1,4 @@
+use crate::records::content;
 use crate::{ClientHello, Peek, RAW_PER_HANDSHAKE_BYTE_MAX, RAW_SLACK_LEN, Unreadable};
 
 /// The record type of handshake messages (RFC 8446 section 5.1).
@@ -11,24 +12,38 @@ const CLIENT_HELLO: u8 = 1;
 /// Bytes of a handshake header: type and length.
 const MESSAGE_HEADER_LEN: usize = 4;
 
+/// The least first byte of a message in the manner of SSL 2.0 (RFC 5246 appendix E.2): the bit
+/// that says that two bytes of length come first, and not three.
+const SSLV2_FIRST_MIN: u8 = 0x80;
+
 /// Puts a Client Hello together by handshake length, over any number of TCP segments and TLS
-/// records. Work is linear in the bytes fed.
+/// records. It keeps no bytes: its caller has them, to send them on. Each byte is looked at once,
+/// and once more when the message is whole.
 #[derive(Debug)]
 pub struct Detector {
     hello_len_max: usize,
-    /// Bytes that may still be looked at.
-    raw_left: usize,
-    record: Record,
-    /// Content of the records so far: never more than one message, nor more than the limit.
-    handshake: Vec<u8>,
-    /// Whether the first two bytes were those of TLS, so that what follows is TLS gone wrong.
+    raw_len_max: usize,
+    /// Bytes of the connection that were looked at.
+    seen: usize,
+    next: Next,
+    /// The first bytes of the message: its header, as far as it is there.
+    header: [u8; MESSAGE_HEADER_LEN],
+    /// Bytes of the message that were looked at, its header included: never more than the limit.
+    message_seen: usize,
+    /// Whether the first bytes were those of TLS, so that what follows is TLS gone wrong.
     is_tls: bool,
     verdict: Option<Peek>,
 }
 
-/// Where in a record the next byte is.
+/// What the next byte is.
 #[derive(Clone, Copy, Debug)]
-enum Record {
+enum Next {
+    /// The first of a connection.
+    First,
+    /// After the first byte of a message in the manner of SSL 2.0.
+    Sslv2Length,
+    Sslv2Type,
+    /// In a record.
     Type,
     Major,
     Minor,
@@ -44,31 +59,35 @@ impl Detector {
     pub fn new(hello_len_max: usize) -> Self {
         Self {
             hello_len_max,
-            raw_left: hello_len_max
+            raw_len_max: hello_len_max
                 .saturating_mul(RAW_PER_HANDSHAKE_BYTE_MAX)
                 .saturating_add(RAW_SLACK_LEN),
-            record: Record::Type,
-            handshake: Vec::new(),
+            seen: 0,
+            next: Next::First,
+            header: [0; MESSAGE_HEADER_LEN],
+            message_seen: 0,
             is_tls: false,
             verdict: None,
         }
     }
 
-    /// Reads further bytes of the connection: only those that were not fed before. A verdict
-    /// stays as it is, whatever follows.
-    pub fn feed(&mut self, bytes: &[u8]) -> Peek {
-        let mut rest = bytes;
-        while self.verdict.is_none() && !rest.is_empty() {
+    /// Looks at the connection's bytes: all of them so far, at each call. A verdict stays as it
+    /// is, whatever follows.
+    pub fn look(&mut self, bytes: &[u8]) -> Peek {
+        while self.verdict.is_none() {
+            let Some(rest) = bytes.get(self.seen..).filter(|rest| !rest.is_empty()) else {
+                return Peek::NeedMore;
+            };
             match self.step(rest) {
                 Ok(used) => {
                     debug_assert!(used <= rest.len(), "a step stays within what it was given");
-                    self.raw_left -= used;
-                    rest = rest.get(used..).unwrap_or_default();
+                    self.seen += used;
+                    debug_assert!(self.seen <= self.raw_len_max);
+                    if self.is_whole() {
+                        self.verdict = Some(self.whole(bytes));
+                    }
                 }
-                Err(verdict) => {
-                    self.handshake = Vec::new();
-                    self.verdict = Some(verdict);
-                }
+                Err(verdict) => self.verdict = Some(verdict),
             }
         }
         self.verdict.clone().unwrap_or(Peek::NeedMore)
@@ -77,33 +96,38 @@ impl Detector {
     /// Takes one byte of a record header, or as much content as belongs together, and returns how
     /// many bytes that was.
     fn step(&mut self, bytes: &[u8]) -> Result<usize, Peek> {
-        if self.raw_left == 0 {
+        if self.seen == self.raw_len_max {
             return Err(Peek::Unreadable(Unreadable::TooLong));
         }
-        if let Record::Content(left) = self.record {
+        if let Next::Content(left) = self.next {
             return self.content(bytes, left);
         }
         let Some(byte) = bytes.first().copied() else {
             return Ok(0);
         };
-        self.record = match self.record {
-            Record::Type if byte == HANDSHAKE_RECORD => Record::Major,
-            Record::Major if byte == VERSION_MAJOR => Record::Minor,
-            Record::Type | Record::Major => return Err(self.foreign()),
-            Record::Minor => Record::LengthHigh,
-            Record::LengthHigh => {
-                self.is_tls = true;
-                Record::LengthLow(byte)
+        self.next = match self.next {
+            Next::First if byte >= SSLV2_FIRST_MIN => Next::Sslv2Length,
+            Next::Sslv2Length => Next::Sslv2Type,
+            Next::Sslv2Type if byte == CLIENT_HELLO => {
+                return Err(Peek::Unreadable(Unreadable::Sslv2));
             }
-            Record::LengthLow(high) => match usize::from(u16::from_be_bytes([high, byte])) {
+            Next::First | Next::Type if byte == HANDSHAKE_RECORD => Next::Major,
+            Next::Major if byte == VERSION_MAJOR => Next::Minor,
+            Next::First | Next::Sslv2Type | Next::Type | Next::Major => return Err(self.foreign()),
+            Next::Minor => Next::LengthHigh,
+            Next::LengthHigh => {
+                self.is_tls = true;
+                Next::LengthLow(byte)
+            }
+            Next::LengthLow(high) => match usize::from(u16::from_be_bytes([high, byte])) {
                 // Empty records are not allowed, but there are origins that read over them.
-                0 => Record::Type,
+                0 => Next::Type,
                 len if len > RECORD_LEN_MAX => {
                     return Err(Peek::Unreadable(Unreadable::Malformed));
                 }
-                len => Record::Content(len),
+                len => Next::Content(len),
             },
-            Record::Content(left) => Record::Content(left),
+            Next::Content(left) => Next::Content(left),
         };
         Ok(1)
     }
@@ -111,46 +135,45 @@ impl Detector {
     /// Takes content up to the end of the record, of the message header or of the message,
     /// whichever is first.
     fn content(&mut self, bytes: &[u8], left: usize) -> Result<usize, Peek> {
-        let wanted = self.message_len()?.unwrap_or(MESSAGE_HEADER_LEN) - self.handshake.len();
-        let used = wanted.min(left).min(bytes.len()).min(self.raw_left);
-        self.handshake
-            .extend_from_slice(bytes.get(..used).unwrap_or_default());
-        debug_assert!(self.handshake.len() <= self.hello_len_max.max(MESSAGE_HEADER_LEN));
-        self.record = match left - used {
-            0 => Record::Type,
-            left => Record::Content(left),
+        let end = self.message_len().unwrap_or(MESSAGE_HEADER_LEN);
+        let used = (end - self.message_seen)
+            .min(left)
+            .min(bytes.len())
+            .min(self.raw_len_max - self.seen);
+        let header = self.header.iter_mut().skip(self.message_seen);
+        for (kept, byte) in header.zip(bytes.iter().take(used)) {
+            *kept = *byte;
+        }
+        self.message_seen += used;
+        self.next = match left - used {
+            0 => Next::Type,
+            left => Next::Content(left),
         };
-        match self.message_len()? {
-            Some(len) if len == self.handshake.len() => Err(self.whole()),
+        if self.message_seen > 0 && self.header[0] != CLIENT_HELLO {
+            return Err(Peek::Unreadable(Unreadable::Malformed));
+        }
+        match self.message_len() {
+            Some(len) if len > self.hello_len_max => Err(Peek::Unreadable(Unreadable::TooLong)),
             Some(_) | None => Ok(used),
         }
     }
 
     /// Returns the length of the whole message, header included, once the header is there.
-    fn message_len(&self) -> Result<Option<usize>, Peek> {
-        if self
-            .handshake
-            .first()
-            .is_some_and(|kind| *kind != CLIENT_HELLO)
-        {
-            return Err(Peek::Unreadable(Unreadable::Malformed));
-        }
-        let Some([_, high, middle, low]) = self.handshake.first_chunk() else {
-            return Ok(None);
-        };
-        let len = u32::from_be_bytes([0, *high, *middle, *low]);
-        let len = usize::try_from(len)
-            .unwrap_or(usize::MAX)
-            .saturating_add(MESSAGE_HEADER_LEN);
-        if len > self.hello_len_max {
-            return Err(Peek::Unreadable(Unreadable::TooLong));
-        }
-        Ok(Some(len))
+    fn message_len(&self) -> Option<usize> {
+        let [_, high, middle, low] = self.header;
+        let len = usize::try_from(u32::from_be_bytes([0, high, middle, low]));
+        (self.message_seen >= MESSAGE_HEADER_LEN)
+            .then(|| len.unwrap_or(usize::MAX).saturating_add(MESSAGE_HEADER_LEN))
+    }
+
+    fn is_whole(&self) -> bool {
+        self.message_len() == Some(self.message_seen)
     }
 
     /// Reads the message that is now whole.
-    fn whole(&self) -> Peek {
-        let body = self.handshake.get(MESSAGE_HEADER_LEN..).unwrap_or_default();
+    fn whole(&self, bytes: &[u8]) -> Peek {
+        let message = content(bytes, self.message_seen);
+        let body = message.get(MESSAGE_HEADER_LEN..).unwrap_or_default();
         match ClientHello::parse(body) {
             Ok(hello) => Peek::Hello(hello),
             Err(why) => Peek::Unreadable(why),

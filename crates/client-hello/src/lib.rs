@@ -1,11 +1,12 @@
 //! What the first bytes of a connection say about TLS. Nothing is decrypted or consumed.
 //!
-//! A [`Detector`] is fed the bytes of a connection as they arrive and puts the Client Hello
+//! A [`Detector`] looks at the bytes of a connection as they arrive and puts the Client Hello
 //! together by its handshake length, over any number of TCP segments and TLS records. Each
 //! verdict is tied to one byte of the stream: it is the same under every way to cut the stream.
 
 mod detector;
 mod hello;
+mod records;
 
 pub use detector::Detector;
 pub use hello::ClientHello;
@@ -42,6 +43,8 @@ pub enum Unreadable {
     Malformed,
     /// More than one host name.
     TwoNames,
+    /// In the manner of SSL 2.0 (RFC 5246 appendix E.2), which has no place for a name.
+    Sslv2,
 }
 
 #[cfg(test)]

@@ -20,10 +20,10 @@ fn every_prefix_asks_for_more() {
 fn every_cut_gives_the_same_verdict() {
     let bytes = in_records(&hello_for("news.example"), 3);
     for cut in 0..=bytes.len() {
-        let (first, second) = bytes.split_at(cut);
         let mut detector = Detector::new(HELLO_LEN_MAX);
-        let _ = detector.feed(first);
-        assert_eq!(detector.feed(second), named("news.example"), "cut at {cut}");
+        let early = detector.look(&bytes[..cut]);
+        assert_eq!(early == Peek::NeedMore, cut < bytes.len(), "cut at {cut}");
+        assert_eq!(detector.look(&bytes), named("news.example"), "cut at {cut}");
     }
 }
 
@@ -42,11 +42,22 @@ fn other_protocols_are_told_apart_at_their_first_byte() {
     check_bytes(b"G", Peek::NotTls);
     check_bytes(b"SSH-2.0-OpenSSH_9.2\r\n", Peek::NotTls);
     check_bytes(b"\0", Peek::NotTls);
-    // An alert, application content, and a hello in the manner of SSL 2.0.
+    // An alert, application content.
     check_bytes(&[21], Peek::NotTls);
     check_bytes(&[23], Peek::NotTls);
-    check_bytes(&[0x80, 0x2e, 1, 3, 1], Peek::NotTls);
     check_bytes(&[22, 2], Peek::NotTls);
+}
+
+#[test]
+fn a_hello_in_the_manner_of_ssl_2_is_told_at_its_third_byte() {
+    let sslv2 = Peek::Unreadable(Unreadable::Sslv2);
+    check_bytes(&[0x80, 0x2e, 1], sslv2.clone());
+    check_bytes(&[0xff, 0xff, 1], sslv2);
+    assert_eq!(peek(&[0x80, 0x2e]), Peek::NeedMore);
+    check_bytes(&[0x80, 0x2e, 4], Peek::NotTls);
+    check_bytes(&[0x7f, 0x2e, 1], Peek::NotTls);
+    // Within TLS it is TLS gone wrong.
+    check_bytes(&[22, 3, 1, 0, 0, 0x80], MALFORMED);
 }
 
 #[test]
@@ -118,15 +129,15 @@ fn encrypted_client_hello_is_seen() {
 #[test]
 fn a_hello_of_the_limit_is_read_and_one_byte_more_is_not() {
     let bytes = in_records(&hello_for("news.example"), 1);
-    assert_eq!(Detector::new(SMALL).feed(&bytes), named("news.example"));
-    assert_eq!(Detector::new(SMALL - 1).feed(&bytes), TOO_LONG);
+    assert_eq!(Detector::new(SMALL).look(&bytes), named("news.example"));
+    assert_eq!(Detector::new(SMALL - 1).look(&bytes), TOO_LONG);
     // The length is enough to know: nothing more is waited for.
     assert_eq!(
-        Detector::new(100).feed(&[22, 3, 1, 0, 4, 1, 0, 0, 97]),
+        Detector::new(100).look(&[22, 3, 1, 0, 4, 1, 0, 0, 97]),
         TOO_LONG
     );
     assert_eq!(
-        Detector::new(100).feed(&[22, 3, 1, 0, 4, 1, 0, 0, 96]),
+        Detector::new(100).look(&[22, 3, 1, 0, 4, 1, 0, 0, 96]),
         Peek::NeedMore
     );
 }
@@ -144,7 +155,7 @@ fn empty_records_are_read_over_up_to_the_raw_limit() {
         let mut bytes = [22, 3, 3, 0, 0].repeat(count);
         bytes.extend(&hello);
         assert_eq!(
-            Detector::new(SMALL).feed(&bytes),
+            Detector::new(SMALL).look(&bytes),
             expected,
             "{count} records"
         );
@@ -154,12 +165,9 @@ fn empty_records_are_read_over_up_to_the_raw_limit() {
 #[test]
 fn a_verdict_stays() {
     let mut detector = Detector::new(HELLO_LEN_MAX);
-    assert_eq!(detector.feed(b"GET / HTTP/1.1\r\n"), Peek::NotTls);
-    assert_eq!(
-        detector.feed(&in_records(&hello_for("a.example"), 1)),
-        Peek::NotTls
-    );
-    assert_eq!(detector.feed(b""), Peek::NotTls);
+    assert_eq!(detector.look(b"GET / HTTP/1.1\r\n"), Peek::NotTls);
+    assert_eq!(detector.look(b"GET / HTTP/1.1\r\nHost:"), Peek::NotTls);
+    assert_eq!(detector.look(b""), Peek::NotTls);
 }
 
 #[test]
@@ -186,15 +194,15 @@ proptest! {
             let index = index.index(bytes.len());
             bytes[index] = byte;
         }
-        let whole = Detector::new(limit).feed(&bytes);
+        let whole = Detector::new(limit).look(&bytes);
         let mut detector = Detector::new(limit);
-        let mut rest = &bytes[..];
+        let mut end = 0;
         let mut last = Peek::NeedMore;
         for cut in cuts.iter().cycle() {
-            let (now, later) = rest.split_at((*cut).min(rest.len()));
-            last = detector.feed(now);
-            rest = later;
-            if rest.is_empty() {
+            end = (end + cut).min(bytes.len());
+            last = detector.look(&bytes[..end]);
+            prop_assert!(last == Peek::NeedMore || last == whole, "{:?} at {}", last, end);
+            if end == bytes.len() {
                 break;
             }
         }
@@ -207,7 +215,7 @@ proptest! {
         handshake.extend(&bytes);
         let whole = peek(&handshake);
         let mut detector = Detector::new(HELLO_LEN_MAX);
-        let last = handshake.iter().map(|byte| detector.feed(&[*byte])).last();
+        let last = (1..=handshake.len()).map(|end| detector.look(&handshake[..end])).last();
         prop_assert_eq!(last, Some(whole));
     }
 }
@@ -216,7 +224,7 @@ const MALFORMED: Peek = Peek::Unreadable(Unreadable::Malformed);
 const TOO_LONG: Peek = Peek::Unreadable(Unreadable::TooLong);
 
 fn peek(bytes: &[u8]) -> Peek {
-    Detector::new(HELLO_LEN_MAX).feed(bytes)
+    Detector::new(HELLO_LEN_MAX).look(bytes)
 }
 
 fn named(name: &str) -> Peek {
@@ -231,7 +239,9 @@ fn named(name: &str) -> Peek {
 fn check_bytes(bytes: &[u8], expected: Peek) {
     assert_eq!(peek(bytes), expected);
     let mut detector = Detector::new(HELLO_LEN_MAX);
-    let last = bytes.iter().map(|byte| detector.feed(&[*byte])).last();
+    let last = (1..=bytes.len())
+        .map(|end| detector.look(&bytes[..end]))
+        .last();
     assert_eq!(last, Some(expected));
 }
 

@@ -75,8 +75,12 @@ pub enum Undecidable {
     HelloTooLate,
     /// A Client Hello that is not one.
     HelloMalformed,
+    /// A Client Hello that needs more memory than all of them may hold together.
+    HelloOverload,
     /// A Client Hello with two host names.
     TwoNames,
+    /// A Client Hello in the manner of SSL 2.0, which has no place for a name.
+    Sslv2Hello,
     /// Something else on a TLS port.
     NotTls,
     /// Something else on an HTTP port.
@@ -280,7 +284,9 @@ impl Undecidable {
             Self::HelloTooLong => "hello_too_long",
             Self::HelloTooLate => "hello_too_late",
             Self::HelloMalformed => "hello_malformed",
+            Self::HelloOverload => "hello_overload",
             Self::TwoNames => "two_names",
+            Self::Sslv2Hello => "sslv2_hello",
             Self::NotTls => "not_tls",
             Self::NotHttp => "not_http",
             Self::Http2Preface => "http2_preface",

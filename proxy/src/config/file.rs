@@ -13,7 +13,7 @@ use policy::written::{Placed, Remarks, Written, quote};
 use serde::Deserialize;
 use uri::NormalUri;
 
-use super::{AccessLog, Config, Dns, HeadLimits, Listen, Mode, Ports, UpstreamSource};
+use super::{AccessLog, Config, Dns, HeadLimits, HelloLimits, Listen, Mode, Ports, UpstreamSource};
 
 pub mod icap;
 pub mod limits;
@@ -38,8 +38,11 @@ pub const CACHE_ENTRIES: Bounds<usize> = Bounds::new(1, 65_536, 16_777_216);
 pub const CACHE_LIFETIME_S: Bounds<u64> = Bounds::new(1, 3_600, 604_800);
 /// `client_hello.bytes_max`
 pub const HELLO_BYTES: Bounds<usize> = Bounds::new(512, 65_536, 1_048_576);
-/// `client_hello.deadline_ms`
-pub const HELLO_DEADLINE_MS: Bounds<u64> = Bounds::new(10, 3_000, 60_000);
+/// `client_hello.memory_bytes_max`
+pub const HELLO_MEMORY_BYTES: Bounds<usize> = Bounds::new(65_536, 67_108_864, 1_073_741_824);
+/// `client_hello.deadline_ms`. A segment that is lost three times over is sent again after seven
+/// seconds (RFC 6298).
+pub const HELLO_DEADLINE_MS: Bounds<u64> = Bounds::new(10, 10_000, 60_000);
 /// `http_head.bytes_max`
 pub const HEAD_BYTES: Bounds<usize> = Bounds::new(8_192, 65_536, 1_048_576);
 /// `http_head.deadline_ms`
@@ -74,7 +77,7 @@ pub struct Section {
     forbidden: Option<Placed<Vec<Written>>>,
     workers: Option<Written>,
     cache: Option<Cache>,
-    client_hello: Option<Head>,
+    client_hello: Option<Hello>,
     http_head: Option<Head>,
     limits: Option<limits::Section>,
     access_log: Option<Log>,
@@ -107,6 +110,14 @@ struct Cache {
     enabled: Option<Written>,
     entries_per_worker: Option<Written>,
     lifetime_s: Option<Written>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hello {
+    bytes_max: Option<Written>,
+    memory_bytes_max: Option<Written>,
+    deadline_ms: Option<Written>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -183,11 +194,7 @@ impl Section {
             forbidden: forbidden(self.forbidden.as_ref(), remarks),
             workers: workers(self.workers.as_ref(), cores, remarks),
             cache: self.cache.unwrap_or_default().limits(remarks),
-            client_hello: self.client_hello.unwrap_or_default().limits(
-                HELLO_BYTES,
-                HELLO_DEADLINE_MS,
-                remarks,
-            ),
+            client_hello: self.client_hello.unwrap_or_default().limits(remarks),
             http_head: self.http_head.unwrap_or_default().limits(
                 HEAD_BYTES,
                 HEAD_DEADLINE_MS,
@@ -243,6 +250,20 @@ impl Cache {
         CacheLimits {
             entries_max: entries.filter(|_| truth(self.enabled.as_ref(), remarks)),
             lifetime: Duration::from_secs(lifetime),
+        }
+    }
+}
+
+impl Hello {
+    fn limits(&self, remarks: &mut Remarks) -> HelloLimits {
+        let bytes = "a number of bytes";
+        let ms = "a number of milliseconds";
+        let deadline = HELLO_DEADLINE_MS.read(self.deadline_ms.as_ref(), ms, remarks);
+        let memory = self.memory_bytes_max.as_ref();
+        HelloLimits {
+            bytes_max: HELLO_BYTES.read(self.bytes_max.as_ref(), bytes, remarks),
+            memory_bytes_max: HELLO_MEMORY_BYTES.read(memory, bytes, remarks),
+            deadline: Duration::from_millis(deadline),
         }
     }
 }

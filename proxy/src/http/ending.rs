@@ -68,10 +68,7 @@ pub(super) async fn end(context: Rc<Context>, ending: Ending, rest: BytesMut) {
         tracing::error!("the socket of a connection that ended is still in use");
         return;
     };
-    let client = ClientStream {
-        read_ahead: rest,
-        socket,
-    };
+    let client = ClientStream::new(rest, socket);
     match ending {
         Ending::Close if signals.client_done.get() => {}
         Ending::Close => close::quietly(client.socket).await,

@@ -5,11 +5,9 @@ use filter::Undecidable;
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
-use crate::config::HeadLimits;
+use super::memory::HelloMemory;
+use crate::config::HelloLimits;
 use crate::connection::ClientStream;
-
-/// Bytes to make room for at a time: more than one Client Hello of a browser.
-const READ_LEN: usize = 4096;
 
 /// What the first bytes were.
 #[derive(Debug)]
@@ -22,27 +20,39 @@ pub(super) enum Seen {
 
 /// Reads ahead until the first bytes have a verdict or the deadline passes, whichever is first.
 /// Returns nothing if the client leaves without a byte.
-pub(super) async fn read(client: &mut ClientStream, limits: HeadLimits) -> Option<Seen> {
+pub(super) async fn read(
+    client: &mut ClientStream,
+    limits: HelloLimits,
+    memory: &HelloMemory,
+) -> Option<Seen> {
     // From the start of the connection, so that a client who is silent is waited for no longer
     // than one who is slow.
-    match timeout(limits.deadline, read_to_verdict(client, limits.bytes_max)).await {
+    let seen = read_to_verdict(client, limits, memory);
+    match timeout(limits.deadline, seen).await {
         Ok(seen) => seen,
         Err(_) => Some(Seen::Undecidable(Undecidable::HelloTooLate)),
     }
 }
 
-async fn read_to_verdict(client: &mut ClientStream, bytes_max: usize) -> Option<Seen> {
-    let mut detector = Detector::new(bytes_max);
-    let mut fed = 0;
+async fn read_to_verdict(
+    client: &mut ClientStream,
+    limits: HelloLimits,
+    memory: &HelloMemory,
+) -> Option<Seen> {
+    let mut detector = Detector::new(limits.bytes_max);
     loop {
-        let peek = detector.feed(client.read_ahead.get(fed..).unwrap_or_default());
-        fed = client.read_ahead.len();
-        if let Some(seen) = verdict(peek) {
+        if let Some(seen) = verdict(detector.look(&client.read_ahead)) {
             return Some(seen);
         }
-        client.read_ahead.reserve(READ_LEN);
-        match client.socket.read_buf(&mut client.read_ahead).await {
-            Ok(0) if fed > 0 => return Some(Seen::Undecidable(Undecidable::HelloMalformed)),
+        let (read_ahead, held) = (&mut client.read_ahead, &mut client.held);
+        let room = memory.make_room(read_ahead, held, limits.memory_bytes_max);
+        if room.is_err() {
+            return Some(Seen::Undecidable(Undecidable::HelloOverload));
+        }
+        match client.socket.read_buf(read_ahead).await {
+            Ok(0) if !read_ahead.is_empty() => {
+                return Some(Seen::Undecidable(Undecidable::HelloMalformed));
+            }
             Ok(0) | Err(_) => return None,
             Ok(_) => {}
         }
@@ -57,6 +67,7 @@ fn verdict(peek: Peek) -> Option<Seen> {
         Peek::Unreadable(Unreadable::TooLong) => Undecidable::HelloTooLong,
         Peek::Unreadable(Unreadable::Malformed) => Undecidable::HelloMalformed,
         Peek::Unreadable(Unreadable::TwoNames) => Undecidable::TwoNames,
+        Peek::Unreadable(Unreadable::Sslv2) => Undecidable::Sslv2Hello,
     };
     Some(Seen::Undecidable(undecidable))
 }

@@ -49,11 +49,12 @@ async fn what_is_blocked_gets_what_the_profile_says() {
 
 #[tokio::test]
 async fn each_undecidable_hello_has_its_reason() {
-    let cases: [(&[u8], &str); 7] = [
+    let cases: [(&[u8], &str); 8] = [
         (&hello(None), "no_sni"),
         (&hello(Some(b"")), "invalid_host"),
         (&hello(Some(b"good.example\0.bad.example")), "invalid_host"),
         (b"GET / HTTP/1.1\r\n\r\n", "not_tls"),
+        (&[0x80, 0x2e, 1, 3, 1], "sslv2_hello"),
         (&[22, 3, 1, 0, 4, 2, 0, 0, 0], "hello_malformed"),
         (&[22, 3, 1, 0, 4, 1, 1, 0, 0], "hello_too_long"),
         (&hello(Some(b"good.example"))[..30], "hello_malformed"),
@@ -111,6 +112,82 @@ async fn a_silent_client_is_undecidable_at_the_deadline() {
     assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
     assert!(counted(&worker, "hello_too_late"));
     assert!(nobody_came(&listener).await);
+}
+
+#[tokio::test]
+async fn long_hellos_share_a_memory_and_ordinary_ones_need_none() {
+    let mut config = fixture::config();
+    config.client_hello.memory_bytes_max = 16 * 1024;
+    let worker = fixture::worker(config, fixture::content("discard", "block"));
+    let serve_next = async |bytes: &[u8]| {
+        let (mut client, accepted) = pair().await;
+        client.write_all(bytes).await.unwrap();
+        let served = serve(
+            worker.clone(),
+            intercepted(([192, 0, 3, 1], 443).into()),
+            fixture::client(accepted),
+        );
+        (client, Box::pin(served))
+    };
+    // Over 16 KiB of one that is not whole: its second 16 KiB are all that there are.
+    let long = [
+        &[22, 3, 1, 0x40, 0, 1, 0, 0x80, 0][..],
+        &[0; 16_380],
+        &[22, 3, 1, 0x40, 0],
+        &[0; 4_000],
+    ]
+    .concat();
+    let (_first_client, mut first) = serve_next(&long).await;
+    let (_second_client, second) = serve_next(&long).await;
+    tokio::select! {
+        biased;
+        () = &mut first => panic!("it waits for more"),
+        () = second => {}
+    }
+    assert!(counted(&worker, "hello_overload"));
+    let (mut ordinary_client, ordinary) = serve_next(&hello(Some(b"bad.example"))).await;
+    ordinary_client.shutdown().await.unwrap();
+    tokio::select! {
+        biased;
+        () = &mut first => panic!("it waits for more"),
+        () = ordinary => {}
+    }
+    drop(first);
+    let (third_client, third) = serve_next(&long).await;
+    drop(third_client);
+    third.await;
+    assert!(counted(&worker, "hello_overload"), "no more than the once");
+    assert!(counted(&worker, "hello_malformed"), "which ended early");
+}
+
+#[tokio::test]
+async fn an_encrypted_hello_is_judged_by_its_outer_name_and_counted() {
+    let mut bytes = hello(Some(b"bad.example"));
+    bytes.extend([0xfe, 0x0d, 0, 1, 0]);
+    // Record, message, extensions: five bytes more in each.
+    for low in [4, 8, 51] {
+        bytes[low] += 5;
+    }
+    let (mut client, accepted) = pair().await;
+    client.write_all(&bytes).await.unwrap();
+    let worker = worker("forbidden", "block");
+    let reading = async {
+        let mut received = [0; 7];
+        client.read_exact(&mut received).await.unwrap();
+        drop(client);
+        received
+    };
+    let serving = serve(
+        worker.clone(),
+        intercepted(([192, 0, 3, 1], 443).into()),
+        fixture::client(accepted),
+    );
+    assert_eq!(tokio::join!(serving, reading).1, ACCESS_DENIED);
+    let counted = worker.shared.metrics.encode();
+    assert!(
+        counted.contains("\nweir_encrypted_client_hellos_total 1"),
+        "{counted}"
+    );
 }
 
 #[tokio::test]

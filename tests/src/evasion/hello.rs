@@ -66,8 +66,6 @@ pub struct HelloShape {
     pub after: String,
     /// What is sent instead of all of this, with escapes.
     pub raw: Option<String>,
-    /// Only so many bytes of all of this are sent.
-    pub cut: Option<usize>,
 }
 
 /// Where the server name extension is.
@@ -161,7 +159,6 @@ impl Default for HelloShape {
             between: String::new(),
             after: String::new(),
             raw: None,
-            cut: None,
         }
     }
 }
@@ -218,7 +215,6 @@ impl HelloShape {
             }
         }
         bytes.extend(unescape(&self.after));
-        bytes.truncate(self.cut.unwrap_or(bytes.len()));
         bytes
     }
 

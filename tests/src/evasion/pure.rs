@@ -18,7 +18,7 @@ use super::finding::{Arrival, Finding, Seen, find};
 use super::outcome::Outcome;
 
 /// As long as the proxy waits for a Client Hello unless told otherwise.
-const HELLO_WAIT: Duration = Duration::from_secs(3);
+const HELLO_WAIT: Duration = Duration::from_secs(10);
 /// As long as a head may be unless configured otherwise.
 const HEAD_LEN_MAX: usize = 64 * 1024;
 
@@ -266,17 +266,20 @@ fn outcome(decision: &Decision) -> Outcome {
 fn read_hello(sending: &Sending) -> Result<ClientHello, Undecidable> {
     let mut detector = Detector::new(HELLO_LEN_MAX);
     let mut waited = Duration::ZERO;
+    let mut bytes = Vec::new();
     for piece in &sending.pieces {
         if waited >= HELLO_WAIT {
             return Err(Undecidable::HelloTooLate);
         }
-        match detector.feed(piece) {
+        bytes.extend(piece);
+        match detector.look(&bytes) {
             Peek::NeedMore => {}
             Peek::Hello(hello) => return Ok(hello),
             Peek::NotTls => return Err(Undecidable::NotTls),
             Peek::Unreadable(Unreadable::TooLong) => return Err(Undecidable::HelloTooLong),
             Peek::Unreadable(Unreadable::Malformed) => return Err(Undecidable::HelloMalformed),
             Peek::Unreadable(Unreadable::TwoNames) => return Err(Undecidable::TwoNames),
+            Peek::Unreadable(Unreadable::Sslv2) => return Err(Undecidable::Sslv2Hello),
         }
         waited += sending.pause;
     }

@@ -25,7 +25,7 @@ proxy:
   upstream_source: local
   workers: 0
   cache: {enabled: true, entries_per_worker: 65536, lifetime_s: 3600}
-  client_hello: {bytes_max: 65536, deadline_ms: 3000}
+  client_hello: {bytes_max: 65536, deadline_ms: 10000}
   http_head: {bytes_max: 65536, deadline_ms: 10000}
   access_log: {path: "-"}
   drain_s: 30

@@ -42,9 +42,10 @@ fn the_least_that_is_accepted_takes_every_default() {
                 ),
                 lifetime: 3600s,
             },
-            client_hello: HeadLimits {
+            client_hello: HelloLimits {
                 bytes_max: 65536,
-                deadline: 3s,
+                memory_bytes_max: 67108864,
+                deadline: 10s,
             },
             http_head: HeadLimits {
                 bytes_max: 65536,
@@ -91,7 +92,7 @@ upstream_source: client
 forbidden: ["10.0.0.0/8", "fd00:ec2::254"]
 workers: 3
 cache: {enabled: false, entries_per_worker: 10, lifetime_s: 20}
-client_hello: {bytes_max: 4096, deadline_ms: 30}
+client_hello: {bytes_max: 4096, memory_bytes_max: 65536, deadline_ms: 30}
 http_head: {bytes_max: 16384, deadline_ms: 40}
 limits:
   connections_per_worker: 70
@@ -162,8 +163,9 @@ icap:
                 entries_max: None,
                 lifetime: 20s,
             },
-            client_hello: HeadLimits {
+            client_hello: HelloLimits {
                 bytes_max: 4096,
+                memory_bytes_max: 65536,
                 deadline: 30ms,
             },
             http_head: HeadLimits {
@@ -239,6 +241,7 @@ fn values_stand_on_both_sides_of_their_bounds() {
         ("cache: {entries_per_worker: #}", 1, 16_777_216),
         ("cache: {lifetime_s: #}", 1, 604_800),
         ("client_hello: {bytes_max: #}", 512, 1_048_576),
+        ("client_hello: {memory_bytes_max: #}", 65_536, 1_073_741_824),
         ("client_hello: {deadline_ms: #}", 10, 60_000),
         ("http_head: {bytes_max: #}", 8_192, 1_048_576),
         ("http_head: {deadline_ms: #}", 10, 600_000),

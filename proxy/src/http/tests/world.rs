@@ -25,6 +25,7 @@ use crate::limit::Seldom;
 use crate::metrics::Metrics;
 use crate::sni_check::Bound;
 use crate::state::{Content, Live, Shared};
+use crate::tls::HelloMemory;
 use crate::worker::Worker;
 
 /// Longest wait for anything in a test; longer than all that is tested, since some tests let the
@@ -108,6 +109,7 @@ impl World {
             icap: None,
             icap_generation: Arc::new(AtomicU64::new(0)),
             metrics,
+            hello_memory: HelloMemory::default(),
             forbidden: ArcSwap::from_pointee(Vec::new()),
         });
         Self {
@@ -128,10 +130,7 @@ impl World {
         let served = super::super::serve(
             Rc::clone(&self.worker),
             connection,
-            ClientStream {
-                read_ahead: BytesMut::new(),
-                socket,
-            },
+            ClientStream::new(BytesMut::new(), socket),
         );
         let local = LocalSet::new();
         let both = local.run_until(async {
@@ -245,7 +244,7 @@ fn config(origin_port: u16, log: &std::path::Path) -> Config {
             entries_max: None,
             lifetime: Duration::from_secs(60),
         },
-        client_hello: limits,
+        client_hello: crate::fixture::hello_limits(),
         http_head: limits,
         limits: Limits::default(),
         access_log: Some(AccessLog {
