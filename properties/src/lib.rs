@@ -16,6 +16,7 @@ mod category_database;
 mod category_list;
 mod client_hello;
 mod cuts;
+mod decision;
 mod http_chunks;
 mod http_head;
 mod icap_message;
@@ -26,6 +27,7 @@ mod redirect_template;
 pub use crate::category_database::category_database;
 pub use crate::category_list::category_list;
 pub use crate::client_hello::client_hello;
+pub use crate::decision::decision;
 pub use crate::http_chunks::http_chunks;
 pub use crate::http_head::http_head;
 pub use crate::icap_message::icap_message;
@@ -37,10 +39,11 @@ pub use crate::redirect_template::redirect_template;
 pub type Property = fn(&[u8]);
 
 /// All properties, each under the name of its fuzz target and of its folder in the corpus.
-pub const ALL: [(&str, Property); 9] = [
+pub const ALL: [(&str, Property); 10] = [
     ("category_database", category_database),
     ("category_list", category_list),
     ("client_hello", client_hello),
+    ("decision", decision),
     ("http_chunks", http_chunks),
     ("http_head", http_head),
     ("icap_message", icap_message),
