@@ -1,6 +1,9 @@
 use categories::{BAD_LINES_KEPT_MAX, BuildError, Builder, Database, ListKind};
 use uri::{Domain, Readings};
 
+/// Bytes of a list of expressions: they take long to compile, and each is on its own.
+const EXPRESSIONS_LEN_MAX: usize = 200;
+
 /// The category of the list.
 const CATEGORY: &str = "press";
 
@@ -10,7 +13,7 @@ pub fn category_list(bytes: &[u8]) {
     let (kind, text) = match bytes.split_first() {
         Some((b'd', text)) => (ListKind::Domains, text),
         Some((b'u', text)) => (ListKind::Urls, text),
-        Some((b'e', text)) => (ListKind::Expressions, text),
+        Some((b'e', text)) if text.len() <= EXPRESSIONS_LEN_MAX => (ListKind::Expressions, text),
         Some(_) | None => return,
     };
     let mut builder = Builder::new();

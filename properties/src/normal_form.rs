@@ -67,7 +67,7 @@ fn is_well_formed(uri: &NormalUri) {
 /// An author who copies the beginning of a URI into a list means that URI.
 fn lists_find(uri: &NormalUri) {
     let text = uri.as_str();
-    for end in (uri.origin_len()..=text.len()).rev().take(64) {
+    for end in (uri.origin_len()..=text.len()).rev().take(16) {
         let cut = &text[..end];
         // Half an escape is a percent sign to whoever reads it.
         let cuts_an_escape = (1..3).any(|back| cut.as_bytes().get(end - back) == Some(&b'%'));
