@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use tests::evasion::case::{Corpus, Sending, unescape};
+use tests::evasion::attempt::Way;
+use tests::evasion::case::Corpus;
 
 use crate::architecture::root;
 
@@ -79,15 +80,13 @@ fn properties_hold_for_published_uris() {
 
 #[test]
 fn properties_hold_for_evasions() {
-    let corpus = Corpus::read();
-    for case in corpus.http {
-        for text in case.evasion.iter().chain(&case.honest) {
-            holds(&case.name, properties::http_head, &unescape(text));
-        }
-    }
-    for case in corpus.tls {
-        let hello = Sending::cut(&case.hello.handshake(), &[], std::time::Duration::ZERO);
-        holds(&case.name, properties::client_hello, &hello.bytes());
+    for attempt in Corpus::read().attempts() {
+        let property = match attempt.way {
+            Way::Tls => properties::client_hello,
+            Way::Http | Way::Explicit => properties::http_head,
+            Way::Alone => properties::normal_form,
+        };
+        holds(&attempt.case, property, &attempt.sending.bytes());
     }
 }
 
