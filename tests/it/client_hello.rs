@@ -9,6 +9,19 @@ use proptest::prelude::*;
 use tests::WAIT_MAX;
 use tests::evasion::case::{Corpus, Sending, TlsCase};
 use tests::evasion::hello::{Ech, HelloShape, Place};
+use tests::gateway::Setup;
+
+const POLICY: &str = "
+lists: {banned: [blocked.test]}
+profiles:
+  all:
+    block_list: [banned]
+    default_action: pass
+    unknown_action: pass
+    error_action: pass
+    undecidable_action: block
+default_profile: all
+";
 
 /// An OpenSSL origin on loopback.
 struct OpenSsl {
@@ -95,6 +108,25 @@ fn an_openssl_origin_answers_every_honest_hello() {
     }
     assert!(failed.is_empty(), "{failed:#?}");
     assert!(answered >= 60, "{answered}");
+}
+
+#[test]
+fn an_encrypted_hello_is_logged_with_its_outer_name() {
+    let mut gateway = Setup::new(POLICY).tls_port(1).start();
+    for (ech, shown) in [("none", None), ("grease", Some(true)), ("real", Some(true))] {
+        let name = format!("{ech}.blocked.test");
+        let shape = HelloShape::read(&format!("{{names: [{name}], ech: {ech}}}"));
+        let (mut client, status) = gateway.connect("127.0.0.1:1");
+        assert_eq!(status, 200);
+        client.send(shape.wire(&shape.handshake(), &[100]));
+        assert_eq!(client.rest().0, b"");
+        let line = crate::wait_for_decisions(&gateway, &[&name], 1).remove(0);
+        assert_eq!(line["ech"].as_bool(), shown, "{line}");
+        assert_eq!(line["sni"], name.as_str(), "{line}");
+        assert_eq!(line["source"], "block_list", "{line}");
+    }
+    let row = "weir_encrypted_client_hellos_total";
+    assert_eq!(gateway.wait_for_metric(row, |it| it >= 2), 2);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Limits of connections and waits, reached by clients and origins that are slow, silent or many.
 
+mod long_hellos;
 mod many;
 mod slow_clients;
 mod slow_origins;

@@ -183,6 +183,15 @@ impl TlsCase {
 }
 
 impl HelloShape {
+    /// Reads a shape as the corpus writes it.
+    ///
+    /// # Panics
+    ///
+    /// Fails the test if it has another form.
+    pub fn read(yaml: &str) -> Self {
+        serde_yaml::from_str(yaml).expect("a shape as described")
+    }
+
     /// Returns the handshake message, without records.
     pub fn handshake(&self) -> Vec<u8> {
         let without = self.message(0);

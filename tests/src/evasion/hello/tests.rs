@@ -1,17 +1,13 @@
 use super::*;
 
-fn shape(yaml: &str) -> HelloShape {
-    serde_yaml::from_str(yaml).unwrap()
-}
-
 #[test]
 fn a_message_has_the_length_that_its_shape_says() {
     for len in [600, 1_711, 4_096, 16_384, 20_000, 60_000] {
-        let shape = shape(&format!("{{names: [blocked.test], len: {len}}}"));
+        let shape = HelloShape::read(&format!("{{names: [blocked.test], len: {len}}}"));
         assert_eq!(shape.handshake().len(), len);
     }
-    let share = shape("{names: [blocked.test], share_len: 1216}");
-    let none = shape("{names: [blocked.test]}");
+    let share = HelloShape::read("{names: [blocked.test], share_len: 1216}");
+    let none = HelloShape::read("{names: [blocked.test]}");
     // The share's header, and its group in the list.
     let more = share.handshake().len() - none.handshake().len();
     assert_eq!(more, 1216 + 4 + 2);
@@ -34,7 +30,7 @@ fn the_twin_is_the_same_but_for_the_host() {
 
 #[test]
 fn records_are_as_long_as_said() {
-    let shape = shape("{names: [blocked.test], between: X, after: Y, before: Z}");
+    let shape = HelloShape::read("{names: [blocked.test], between: X, after: Y, before: Z}");
     let wire = shape.wire(b"abcdef", &[0, 1, 4]);
     let expected = [
         &b"Z\x16\x03\x01\0\0X"[..],
@@ -49,14 +45,14 @@ fn records_are_as_long_as_said() {
 
 #[test]
 fn lies_are_told_where_they_are_asked_for() {
-    let honest = shape("{names: [blocked.test]}").handshake();
+    let honest = HelloShape::read("{names: [blocked.test]}").handshake();
     for (lie, place) in [
         ("message", 3),
         ("session_id", 38),
         ("ciphers", 72),
         ("list", 96),
     ] {
-        let lying = shape(&format!("{{names: [blocked.test], lies: {{{lie}: 1}}}}"));
+        let lying = HelloShape::read(&format!("{{names: [blocked.test], lies: {{{lie}: 1}}}}"));
         let lying = lying.handshake();
         let differing: Vec<usize> = (0..honest.len())
             .filter(|i| honest[*i] != lying[*i])
