@@ -17,6 +17,7 @@ mod origin;
 mod page;
 mod record;
 mod signals;
+mod upstream;
 
 use std::convert::Infallible;
 use std::future::poll_fn;

@@ -26,6 +26,27 @@ fn nothing_slips_past_the_pure_crates() {
     report.conclude("pure crates");
 }
 
+/// A run that finds nothing is worth what it would find.
+#[test]
+fn what_a_list_blocks_is_a_bypass_without_the_list() {
+    let policy = Mode::Deny.policy().replace("block_list: [blocked]", "");
+    let mut open = Pure::under(Mode::Deny, &policy);
+    for attempt in Corpus::read().attempts() {
+        if attempt.verdict != Some(Outcome::Blocked) {
+            continue;
+        }
+        let (outcomes, finding) = open.run(&attempt);
+        // A tunnel that opens has nothing in it.
+        let is_bypass =
+            matches!(finding, Finding::Bypass(_)) || attempt.case.starts_with("CONNECT");
+        assert!(
+            is_bypass,
+            "{:?}: {finding:?} after {outcomes:?}",
+            attempt.case
+        );
+    }
+}
+
 #[test]
 fn nothing_slips_past_the_gateway() {
     if tests::tier_missing("transparent", tests::lab::missing()) {

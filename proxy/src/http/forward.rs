@@ -5,10 +5,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, EXPECT};
-use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
-use http_head::{Head, Target, Upgrade, Version};
+use http::header::CONNECTION;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_head::{Head, Upgrade, Version};
 use hyper::body::Incoming;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -18,12 +17,13 @@ use super::answer::after_the_body;
 use super::body::{AnswerBody, RequestBody, Upload};
 use super::context::{Context, Role};
 use super::ending::Ending;
-use super::fields::{self, Forwarded};
+use super::fields;
 use super::interim::Announced;
 use super::origin::{Ready, Then};
 use super::page;
 use super::record::Record;
 use super::signals::BadRequest;
+use super::upstream;
 use crate::dial::{DialError, Origin};
 use crate::limit::Limit;
 
@@ -122,19 +122,8 @@ fn outgoing(
     let (mut parts, body) = request.into_parts();
     // hyper's part of an upgrade is not used: this crate changes protocol itself.
     parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
-    let forwarded = Forwarded {
-        host: host(head, passed.root.as_ref()),
-        framing: head.framing(),
-        upgrade: head.upgrade(),
-        role: context.role(),
-    };
-    fields::rewrite_request(&mut parts.headers, forwarded);
-    parts.uri = target(head);
-    parts.version = http::Version::HTTP_11;
+    upstream::rewrite(&mut parts, head, passed.root.as_ref(), context.role());
     let waits = head.expect_continue() && !passed.body_follows;
-    if !head.expect_continue() {
-        parts.headers.remove(EXPECT);
-    }
     let wait = waits.then(|| {
         let go = Arc::clone(announced);
         Box::pin(until_wanted(go, Rc::clone(&context.socket))) as Pin<Box<dyn Future<Output = ()>>>
@@ -163,34 +152,6 @@ async fn until_wanted(announced: Arc<Announced>, socket: Rc<TcpStream>) {
         // An error is met again, and reported, when the body is read.
         _ = socket.peek(&mut first) => {}
     }
-}
-
-/// Returns the target in origin form, the path exactly as the client wrote it.
-fn target(head: &Head) -> Uri {
-    let path = head.path_and_query();
-    let written: Vec<u8> = match (head.target(), path) {
-        (Target::Asterisk, _) => b"*".to_vec(),
-        // RFC 9112 section 3.2.4: the last proxy makes an empty path `*`.
-        (Target::Absolute { .. }, []) if head.method() == "OPTIONS" => b"*".to_vec(),
-        (_, [b'/', ..]) => path.to_vec(),
-        (_, _) => [b"/", path].concat(),
-    };
-    let mut parts = http::uri::Parts::default();
-    parts.path_and_query = PathAndQuery::from_maybe_shared(Bytes::from(written)).ok();
-    Uri::from_parts(parts).unwrap_or_default()
-}
-
-/// Returns the one Host: the judged authority, in the client's own letters where they are the
-/// same but for case.
-fn host(head: &Head, root: Option<&NormalUri>) -> HeaderValue {
-    let written = head.authority().unwrap_or_default();
-    let text = match root {
-        Some(root) if !written.eq_ignore_ascii_case(root.authority().as_bytes()) => {
-            root.authority().as_bytes()
-        }
-        Some(_) | None => written,
-    };
-    HeaderValue::from_bytes(text).unwrap_or(HeaderValue::from_static(""))
 }
 
 /// Sends the request and waits for the answer; once more if a kept connection turns out to be

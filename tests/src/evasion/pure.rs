@@ -37,8 +37,17 @@ impl Pure {
     ///
     /// Fails the test if the policy has a mistake.
     pub fn new(mode: Mode) -> Self {
+        Self::under(mode, &mode.policy())
+    }
+
+    /// Compiles another policy, to be measured as one of a mode.
+    ///
+    /// # Panics
+    ///
+    /// Fails the test if the policy has a mistake.
+    pub fn under(mode: Mode, policy: &str) -> Self {
         let none = |_: &str| Err("no list files here".to_owned());
-        let policy = policy::compile(mode.as_str(), &mode.policy(), &none);
+        let policy = policy::compile(mode.as_str(), policy, &none);
         let policy = Arc::new(policy.expect("a good policy").set);
         let rules = Rules {
             policy,
@@ -299,7 +308,7 @@ fn body_len(head: &Head, after: &[u8]) -> Result<usize, Outcome> {
 }
 
 fn forwarded(head: &Head, destination: SocketAddr) -> Vec<u8> {
-    let fallback = destination.ip().to_string();
+    let fallback = destination.to_string();
     let authority = head.authority().unwrap_or(fallback.as_bytes());
     let path = match head.path_and_query() {
         [] => b"/",

@@ -16,7 +16,8 @@ use super::{ALLOWED_HOST, BLOCKED_HOST, MIXED_HOST, Mode, ORIGIN_ADDRESS};
 use crate::lab::{GATEWAY, GATEWAY_OUTSIDE, Lab};
 use crate::program::{Program, weir};
 use client::{Ending, exchange};
-use log::AccessLog;
+use http_head::{Body, Limits, Reach, Verdict, judge};
+use log::{AccessLog, Line};
 use recorder::Recorder;
 
 /// Clients at the same time, each with addresses of its own.
@@ -129,23 +130,79 @@ impl Wire {
             &attempt.sending,
             Ending::Halved,
         );
-        let outcomes = self.log.outcomes(exchanged.client, |outcomes| {
-            !outcomes.is_empty() && unexpected(attempt, self.mode, outcomes).is_none()
+        let lines = self.log.lines(exchanged.client, |lines| {
+            let outcomes = outcomes(lines);
+            !outcomes.is_empty() && unexpected(attempt, self.mode, &outcomes).is_none()
         });
         let seen = Seen {
             arrivals: self.origin.take(&seen_from),
             answer: exchanged.answer,
-            outcomes,
+            outcomes: outcomes(&lines),
         };
-        let finding = match exchanged.end {
+        let mut finding = match exchanged.end {
             client::End::Ended => find(attempt, self.mode, &seen),
             client::End::Hung => Finding::Broken("the connection hangs".to_owned()),
         };
+        if let (Finding::Good, Some(unjudged)) = (&finding, unjudged(attempt, &seen, &lines)) {
+            finding = Finding::Unexpected(format!("{unjudged} was not judged"));
+        }
         Result {
             outcomes: seen.outcomes,
             finding,
         }
     }
+}
+
+fn outcomes(lines: &[Line]) -> Vec<Outcome> {
+    lines.iter().map(|line| line.outcome.clone()).collect()
+}
+
+/// Returns a URI that the origin was asked for, as this product reads what arrived there, and
+/// that is none of those it judged.
+fn unjudged(attempt: &Attempt, seen: &Seen, lines: &[Line]) -> Option<String> {
+    if attempt.way == Way::Tls {
+        return None;
+    }
+    let judged: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line.uri.as_deref())
+        .collect();
+    // The log cuts what is long.
+    let is = |uri: &str, judged: &str| {
+        judged
+            .strip_suffix('\u{2026}')
+            .map_or(uri == judged, |start| uri.starts_with(start))
+    };
+    let asked = seen
+        .arrivals
+        .iter()
+        .flat_map(|arrival| asked(&arrival.bytes));
+    let mut unjudged = asked.filter(|uri| !judged.iter().any(|judged| is(uri, judged)));
+    unjudged.next()
+}
+
+/// Reads the requests that arrived as the product reads requests.
+fn asked(bytes: &[u8]) -> Vec<String> {
+    let limits = Limits {
+        head_len_max: usize::MAX,
+    };
+    let mut uris = Vec::new();
+    let mut rest = bytes;
+    while let Verdict::Head(head) = judge(rest, &limits) {
+        let readings = head.readings(None);
+        uris.push(readings.map_or_else(|why| why.to_string(), |r| r.normal().as_str().to_owned()));
+        rest = &rest[head.len()..];
+        match Body::of(head.framing()).map(|mut body| body.take(rest)) {
+            None => {}
+            Some(Ok(Reach::End(len))) => rest = &rest[len..],
+            Some(Ok(Reach::All)) => rest = &[],
+            Some(Err(_)) => uris.push("a body that is none".to_owned()),
+        }
+    }
+    if !rest.is_empty() {
+        uris.push("bytes that are no request".to_owned());
+    }
+    uris
 }
 
 /// Returns the address of a client in the family of where it goes.

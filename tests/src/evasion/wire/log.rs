@@ -25,7 +25,15 @@ pub(super) struct AccessLog {
 struct Read {
     len: u64,
     rest: Vec<u8>,
-    outcomes: HashMap<SocketAddr, Vec<Outcome>>,
+    lines: HashMap<SocketAddr, Vec<Line>>,
+}
+
+/// What one line says.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    pub(super) outcome: Outcome,
+    /// The URI that was judged.
+    pub(super) uri: Option<String>,
 }
 
 impl AccessLog {
@@ -38,22 +46,22 @@ impl AccessLog {
 
     /// Returns what was decided on a client's connection, as soon as that is enough; a few seconds
     /// later whatever there is.
-    pub(super) fn outcomes(
+    pub(super) fn lines(
         &self,
         client: SocketAddr,
-        is_enough: impl Fn(&[Outcome]) -> bool,
-    ) -> Vec<Outcome> {
+        is_enough: impl Fn(&[Line]) -> bool,
+    ) -> Vec<Line> {
         let started = Instant::now();
         loop {
-            let outcomes = self.so_far(client);
-            if is_enough(&outcomes) || started.elapsed() > LINE_WAIT {
-                return outcomes;
+            let lines = self.so_far(client);
+            if is_enough(&lines) || started.elapsed() > LINE_WAIT {
+                return lines;
             }
             std::thread::sleep(Duration::from_millis(2));
         }
     }
 
-    fn so_far(&self, client: SocketAddr) -> Vec<Outcome> {
+    fn so_far(&self, client: SocketAddr) -> Vec<Line> {
         let mut read = self.read.lock().unwrap();
         let read = &mut *read;
         if let Ok(mut file) = std::fs::File::open(&self.path) {
@@ -65,10 +73,12 @@ impl AccessLog {
             let line: Value = serde_json::from_slice(&line).expect("a line of JSON");
             let client = line["client"].as_str().and_then(|text| text.parse().ok());
             if let (Some(client), Some(outcome)) = (client, outcome(&line)) {
-                read.outcomes.entry(client).or_default().push(outcome);
+                let uri = line["uri"].as_str().map(str::to_owned);
+                let line = Line { outcome, uri };
+                read.lines.entry(client).or_default().push(line);
             }
         }
-        read.outcomes.get(&client).cloned().unwrap_or_default()
+        read.lines.get(&client).cloned().unwrap_or_default()
     }
 }
 
