@@ -58,7 +58,7 @@ impl Worker {
         let live = self.shared.live.load_full();
         let session = live.session(connection.client.ip());
         let requested = match target {
-            Target::Uri(readings) => Some(readings),
+            Target::Uri(readings) | Target::Doubtful(readings, _) => Some(readings),
             Target::Undecidable(_) => None,
         };
         let request = Request {

@@ -8,7 +8,9 @@ use uri::{NormalUri, Readings};
 use crate::cache::{Cache, Entry, Extent};
 use crate::per_reading::PerReading;
 use crate::verdict::{Basis, Fact, Local, Verdict};
-use crate::{Answer, AskError, CacheLimits, Decision, Question, Request, Step, Target};
+use crate::{
+    Answer, AskError, CacheLimits, Decision, Question, Request, Step, Target, Undecidable,
+};
 
 #[cfg(test)]
 mod tests;
@@ -48,6 +50,8 @@ pub(crate) struct Generations {
 pub(crate) struct Judging<'a> {
     pub(crate) profile: &'a Arc<Profile>,
     pub(crate) readings: &'a Readings,
+    /// What beside the URI cannot be judged.
+    pub(crate) doubt: Option<Undecidable>,
 }
 
 impl Filter {
@@ -89,6 +93,7 @@ impl Filter {
             profile: Arc::clone(&judging.profile.name),
             destination: request.destination,
             readings: judging.readings.clone(),
+            doubt: judging.doubt,
             known,
             generations,
         })
@@ -233,12 +238,21 @@ pub(crate) fn admit<'a>(rules: &'a Rules, request: Request<'a>) -> Result<Judgin
     };
     match request.target {
         Target::Undecidable(reason) => Err(Decision::undecidable(policy, profile, reason)),
-        Target::Uri(readings) => Ok(Judging { profile, readings }),
+        Target::Doubtful(readings, reason) => Ok(Judging {
+            profile,
+            readings,
+            doubt: Some(reason),
+        }),
+        Target::Uri(readings) => Ok(Judging {
+            profile,
+            readings,
+            doubt: (!readings.are_all()).then_some(Undecidable::Ambiguous),
+        }),
     }
 }
 
 /// The most restrictive reading decides, the normal form first among equals. Where some are not
-/// known, the undecidable action applies too.
+/// known, or something else cannot be judged, the undecidable action applies too.
 pub(crate) fn decide<B: Borrow<Basis>>(
     rules: &Rules,
     judging: Judging<'_>,
@@ -247,9 +261,8 @@ pub(crate) fn decide<B: Borrow<Basis>>(
     let verdict = bases
         .map(|basis| basis.borrow().judge(judging.profile))
         .reduce(Verdict::or_stricter);
-    if judging.readings.are_all() {
-        Decision::judged(&rules.policy, judging.profile, verdict)
-    } else {
-        Decision::ambiguous(&rules.policy, judging.profile, verdict)
+    match judging.doubt {
+        None => Decision::judged(&rules.policy, judging.profile, verdict),
+        Some(reason) => Decision::doubtful(&rules.policy, judging.profile, verdict, reason),
     }
 }

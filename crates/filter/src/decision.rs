@@ -146,11 +146,16 @@ impl Decision {
         }
     }
 
-    /// Some reading was not judged: what it may be is undecidable, what is known still applies.
-    pub(crate) fn ambiguous(policy: &PolicySet, profile: &Profile, known: Verdict) -> Self {
+    /// Something was not judged: what it may be is undecidable, what is known still applies.
+    pub(crate) fn doubtful(
+        policy: &PolicySet,
+        profile: &Profile,
+        known: Verdict,
+        reason: Undecidable,
+    ) -> Self {
         let unread = Verdict::plain(profile.undecidable_action, Source::Undecidable);
         Self {
-            undecidable: Some(Undecidable::Ambiguous),
+            undecidable: Some(reason),
             ..Self::judged(policy, profile, unread.or_stricter(known))
         }
     }

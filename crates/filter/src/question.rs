@@ -26,6 +26,8 @@ pub struct Request<'a> {
 pub enum Target<'a> {
     /// A URI, in all its readings.
     Uri(&'a Readings),
+    /// A URI that can be judged, beside something that cannot: the more restrictive action applies.
+    Doubtful(&'a Readings, Undecidable),
     /// Something that cannot be judged.
     Undecidable(Undecidable),
 }
@@ -51,6 +53,7 @@ pub struct Question {
     pub(crate) profile: Arc<str>,
     pub(crate) destination: Option<IpAddr>,
     pub(crate) readings: Readings,
+    pub(crate) doubt: Option<Undecidable>,
     /// What was known of each reading already; None: it is asked about.
     pub(crate) known: PerReading<Option<Basis>>,
     /// The rules that it was asked under.
@@ -67,7 +70,10 @@ impl Question {
     pub(crate) fn request(&self) -> Request<'_> {
         Request {
             profile: Some(&self.profile),
-            target: Target::Uri(&self.readings),
+            target: match self.doubt {
+                None => Target::Uri(&self.readings),
+                Some(reason) => Target::Doubtful(&self.readings, reason),
+            },
             destination: self.destination,
         }
     }

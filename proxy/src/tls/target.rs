@@ -10,11 +10,9 @@ use crate::connection::{Arrival, Connection, Tunnel, written_address};
 #[derive(Debug, Eq, PartialEq)]
 pub(super) enum Requested {
     Uri(Readings),
-    Undecidable {
-        why: Undecidable,
-        /// The name that was read all the same, for the log.
-        uri: Option<NormalUri>,
-    },
+    /// A name, and a tunnel that was asked for with another.
+    Mismatch(Readings),
+    Undecidable(Undecidable),
 }
 
 impl Requested {
@@ -22,19 +20,16 @@ impl Requested {
     pub(super) fn new(connection: &Connection, seen: &Seen) -> Self {
         let hello = match seen {
             Seen::Hello(hello) => hello,
-            Seen::Undecidable(why) => return Self::undecidable(*why),
+            Seen::Undecidable(why) => return Self::Undecidable(*why),
         };
         let Some(sni) = &hello.sni else {
-            return Self::undecidable(Undecidable::NoSni);
+            return Self::Undecidable(Undecidable::NoSni);
         };
         let Ok(readings) = Readings::of_sni(sni, port(connection)) else {
-            return Self::undecidable(Undecidable::InvalidHost);
+            return Self::Undecidable(Undecidable::InvalidHost);
         };
         match &connection.tunnel {
-            Some(tunnel) if differs(tunnel, readings.normal()) => Self::Undecidable {
-                why: Undecidable::AuthorityMismatch,
-                uri: Some(readings.normal().clone()),
-            },
+            Some(tunnel) if differs(tunnel, readings.normal()) => Self::Mismatch(readings),
             Some(_) | None => Self::Uri(readings),
         }
     }
@@ -43,20 +38,17 @@ impl Requested {
     pub(super) fn target(&self) -> Target<'_> {
         match self {
             Self::Uri(readings) => Target::Uri(readings),
-            Self::Undecidable { why, .. } => Target::Undecidable(*why),
+            Self::Mismatch(readings) => Target::Doubtful(readings, Undecidable::AuthorityMismatch),
+            Self::Undecidable(why) => Target::Undecidable(*why),
         }
     }
 
     /// Returns the URI in normal form, if there is one.
     pub(super) fn uri(&self) -> Option<&NormalUri> {
         match self {
-            Self::Uri(readings) => Some(readings.normal()),
-            Self::Undecidable { uri, .. } => uri.as_ref(),
+            Self::Uri(readings) | Self::Mismatch(readings) => Some(readings.normal()),
+            Self::Undecidable(_) => None,
         }
-    }
-
-    fn undecidable(why: Undecidable) -> Self {
-        Self::Undecidable { why, uri: None }
     }
 }
 

@@ -211,7 +211,7 @@ impl Pure {
         let readings = line.readings(head);
         match (&readings, &line.tunnel) {
             (Ok(readings), Some(tunnel)) if tunnel.host() != readings.normal().host() => {
-                self.decide(Target::Undecidable(Undecidable::AuthorityMismatch))
+                self.decide(Target::Doubtful(readings, Undecidable::AuthorityMismatch))
             }
             (_, _) => self.uri(readings.as_ref()),
         }

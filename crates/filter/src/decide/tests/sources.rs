@@ -140,6 +140,34 @@ fn what_cannot_be_judged_takes_the_undecidable_action() {
     }
 }
 
+/// Else a tunnel to any host that passes would open every other that its address serves.
+#[test]
+fn what_is_known_of_a_uri_beside_a_doubt_applies() {
+    let doubt = Undecidable::AuthorityMismatch;
+    for (profile, host, says, expected) in [
+        ("quiet", "a.example", "", "block unknown"),
+        ("quiet", "school.example", "", "pass undecidable"),
+        ("strict", "a.example", "adult", "block icap [adult]"),
+        ("strict", "a.example", "news", "pass undecidable"),
+        ("child", "school.example", "", "block undecidable"),
+        ("child", "casino.example", "", "block undecidable"),
+    ] {
+        let mut world = World::new();
+        let readings = Readings::parse(format!("http://{host}/").as_bytes()).unwrap();
+        let request = Request {
+            profile: Some(&profile.into()),
+            target: Target::Doubtful(&readings, doubt),
+            destination: None,
+        };
+        let decision = match world.filter.begin(&world.rules, request, world.now) {
+            Step::Decided(decision) => decision,
+            Step::Ask(question) => world.finish(question, &[Categories(says)]),
+        };
+        assert_eq!(show(&decision), expected, "{profile} {host}");
+        assert_eq!(decision.undecidable, Some(doubt));
+    }
+}
+
 /// Else a client could add what makes its path ambiguous to any URI that is blocked.
 #[test]
 fn what_is_known_of_a_path_with_too_many_readings_applies() {
