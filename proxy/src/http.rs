@@ -13,6 +13,7 @@ mod fields;
 mod forward;
 mod gate;
 mod interim;
+mod max_forwards;
 mod origin;
 mod page;
 mod record;

@@ -21,6 +21,7 @@ mod limits;
 mod operation;
 mod peers;
 mod places;
+mod protocols;
 mod s4;
 mod settings;
 mod sni_check;

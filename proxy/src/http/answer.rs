@@ -20,6 +20,7 @@ use super::context::{Context, Role};
 use super::ending::Ending;
 use super::fields;
 use super::forward::{Passed, forward, recorded};
+use super::max_forwards::{self, Reach};
 use super::page;
 use super::record::Record;
 use super::signals::{Arrived, BadRequest};
@@ -102,6 +103,15 @@ async fn request_of(
     );
     if judged.decision.enforcement(Protocol::Http) == Enforcement::Forward {
         record.judged(judged, Protocol::Http);
+        let reach = Reach::of(&head, context.role());
+        if reach == Reach::Here {
+            record.failed("max_forwards");
+            let answer = max_forwards::answer(&head, &received(context, &head));
+            let unread = (request.into_body(), !head.expect_continue());
+            return after_the_body(context, answer, unread, record).await;
+        }
+        let mut request = request;
+        reach.tell(request.headers_mut());
         let passed = Passed {
             head,
             root,
@@ -171,7 +181,7 @@ fn target<'a>(context: &Context, readings: &'a Result<Readings, InvalidUri>) -> 
             if written_address(&tunnel.authority).is_none()
                 && tunnel.authority.host() != readings.normal().host() =>
         {
-            Judge::Undecidable(Undecidable::AuthorityMismatch)
+            Judge::Doubtful(readings, Undecidable::AuthorityMismatch)
         }
         (Ok(readings), _) => Judge::Uri(readings),
     }

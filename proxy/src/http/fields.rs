@@ -58,7 +58,7 @@ pub(super) fn rewrite_request(fields: &mut HeaderMap, forwarded: Forwarded) {
 pub(super) enum BadAnswer {
     /// A Transfer-Encoding other than `chunked`.
     TransferEncoding,
-    /// A change of protocol that was not asked for.
+    /// A change to a protocol that was not asked for.
     Upgrade,
 }
 
@@ -94,13 +94,19 @@ pub(super) fn rewrite_answer(
     }
     mend_length(fields);
     let upgrade = fields.get(UPGRADE).cloned();
+    // Without it a client of RFC 6455 section 4.1 gives up, and another has no business here.
+    let changes_to_websocket = upgrade
+        .as_ref()
+        .is_some_and(|token| token.as_bytes().eq_ignore_ascii_case(b"websocket"));
     remove_hop_by_hop(fields);
     match (status, asked) {
-        (StatusCode::SWITCHING_PROTOCOLS, Upgrade::Websocket) => {
+        (StatusCode::SWITCHING_PROTOCOLS, Upgrade::Websocket) if changes_to_websocket => {
             fields.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
             fields.insert(UPGRADE, HeaderValue::from_static("websocket"));
         }
-        (StatusCode::SWITCHING_PROTOCOLS, Upgrade::None) => return Err(BadAnswer::Upgrade),
+        (StatusCode::SWITCHING_PROTOCOLS, Upgrade::Websocket | Upgrade::None) => {
+            return Err(BadAnswer::Upgrade);
+        }
         (StatusCode::UPGRADE_REQUIRED, _) => {
             if let Some(upgrade) = upgrade {
                 fields.insert(UPGRADE, upgrade);
