@@ -18,6 +18,7 @@ mod explicit;
 mod fuzz;
 mod icap_settings;
 mod limits;
+mod one_path;
 mod operation;
 mod peers;
 mod places;
@@ -28,6 +29,7 @@ mod sni_check;
 mod transparent;
 mod tunnel;
 mod up;
+mod url_agreement;
 
 /// Waits for `count` access log lines that contain all of `parts`, and returns them.
 #[track_caller]
