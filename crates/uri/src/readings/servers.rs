@@ -16,6 +16,9 @@ const READERS_MAX: usize = 48;
 /// clients.
 const READ_LEN_MAX: usize = 64 * 1024;
 
+/// What a short path counts for in [`READ_LEN_MAX`]: reading it takes as long as that.
+const READ_LEN_MIN: usize = 128;
+
 /// Servers may read a path in more ways than are judged.
 #[derive(Debug)]
 pub(super) struct TooMany;
@@ -66,7 +69,7 @@ impl Others<'_> {
             if untried.is_empty() {
                 return Ok(marks);
             }
-            self.read_len += untried.len() * target.len();
+            self.read_len += untried.len() * target.len().max(READ_LEN_MIN);
             if self.read_len > READ_LEN_MAX {
                 return Err(TooMany);
             }

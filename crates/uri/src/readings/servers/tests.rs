@@ -30,6 +30,29 @@ fn what_is_read_for_all_servers_together_has_a_limit() {
     assert!(alike.unwrap().are_all());
 }
 
+#[test]
+fn a_short_path_counts_for_more_than_its_length() {
+    let normal = NormalUri::parse(b"http://a.example/").unwrap();
+    let read_len = |target: &str| {
+        let mut others = Others {
+            normal: &normal,
+            uris: Vec::new(),
+            read_len: 0,
+        };
+        others
+            .read(Target::without_fragment(target.as_bytes()))
+            .unwrap();
+        others.read_len
+    };
+    let parameters = |len: usize| format!("/;{}", "a".repeat(len - 2));
+    assert_eq!(read_len(&parameters(2)), 3 * READ_LEN_MIN);
+    assert_eq!(read_len(&parameters(READ_LEN_MIN)), 3 * READ_LEN_MIN);
+    assert_eq!(
+        read_len(&parameters(READ_LEN_MIN + 1)),
+        3 * (READ_LEN_MIN + 1)
+    );
+}
+
 /// Marks of a path that mixes everything.
 const ALL: Marks = Marks {
     nested_escapes: true,
