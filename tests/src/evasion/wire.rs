@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::attempt::{Attempt, Way};
-use super::finding::{Finding, Seen, find, unexpected};
+use super::finding::{Arrival, Finding, Seen, find, unexpected};
 use super::outcome::Outcome;
 use super::{ALLOWED_HOST, BLOCKED_HOST, MIXED_HOST, Mode, ORIGIN_ADDRESS};
 use crate::lab::{GATEWAY, GATEWAY_OUTSIDE, Lab};
@@ -130,12 +130,16 @@ impl Wire {
             &attempt.sending,
             Ending::Halved,
         );
+        let arrivals = self.origin.take(&seen_from);
+        // Lines are written a little later than what they are about.
         let lines = self.log.lines(exchanged.client, |lines| {
             let outcomes = outcomes(lines);
-            !outcomes.is_empty() && unexpected(attempt, self.mode, &outcomes).is_none()
+            !outcomes.is_empty()
+                && unexpected(attempt, self.mode, &outcomes).is_none()
+                && unjudged(attempt, &arrivals, lines).is_none()
         });
         let seen = Seen {
-            arrivals: self.origin.take(&seen_from),
+            arrivals,
             answer: exchanged.answer,
             outcomes: outcomes(&lines),
         };
@@ -143,7 +147,9 @@ impl Wire {
             client::End::Ended => find(attempt, self.mode, &seen),
             client::End::Hung => Finding::Broken("the connection hangs".to_owned()),
         };
-        if let (Finding::Good, Some(unjudged)) = (&finding, unjudged(attempt, &seen, &lines)) {
+        if let (Finding::Good, Some(unjudged)) =
+            (&finding, unjudged(attempt, &seen.arrivals, &lines))
+        {
             finding = Finding::Unexpected(format!("{unjudged} was not judged"));
         }
         Result {
@@ -159,7 +165,7 @@ fn outcomes(lines: &[Line]) -> Vec<Outcome> {
 
 /// Returns a URI that the origin was asked for, as this product reads what arrived there, and
 /// that is none of those it judged.
-fn unjudged(attempt: &Attempt, seen: &Seen, lines: &[Line]) -> Option<String> {
+fn unjudged(attempt: &Attempt, arrivals: &[Arrival], lines: &[Line]) -> Option<String> {
     if attempt.way == Way::Tls {
         return None;
     }
@@ -173,10 +179,7 @@ fn unjudged(attempt: &Attempt, seen: &Seen, lines: &[Line]) -> Option<String> {
             .strip_suffix('\u{2026}')
             .map_or(uri == judged, |start| uri.starts_with(start))
     };
-    let asked = seen
-        .arrivals
-        .iter()
-        .flat_map(|arrival| asked(&arrival.bytes));
+    let asked = arrivals.iter().flat_map(|arrival| asked(&arrival.bytes));
     let mut unjudged = asked.filter(|uri| !judged.iter().any(|judged| is(uri, judged)));
     unjudged.next()
 }
