@@ -12,6 +12,7 @@ mod architecture;
 mod bad_input;
 mod categorizer;
 mod client_hello;
+mod comparison;
 mod docs;
 mod evasions;
 mod explicit;

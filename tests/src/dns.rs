@@ -33,6 +33,7 @@ pub struct Dns {
 #[derive(Debug, Default)]
 struct State {
     scripts: BTreeMap<String, Vec<Vec<IpAddr>>>,
+    zones: BTreeMap<String, Vec<Vec<IpAddr>>>,
     silent: BTreeSet<String>,
     ttl_s: u32,
     queries: Vec<Query>,
@@ -71,6 +72,13 @@ impl Dns {
     /// Lets a name have these addresses from now on.
     pub fn name(&self, name: &str, addresses: &[&str]) {
         self.script(name, &[addresses]);
+    }
+
+    /// Lets every name below this one that has no addresses of its own have these.
+    pub fn zone(&self, name: &str, addresses: &[&str]) {
+        let addresses = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
+        let zones = &mut self.state().zones;
+        zones.insert(format!(".{name}"), vec![addresses]);
     }
 
     /// Lets the look-ups of a name from now on take these answers in turn; the last one stays.
@@ -155,7 +163,10 @@ impl State {
         if self.silent.contains(&query.name) {
             return None;
         }
+        let zones = &self.zones;
+        let below = || zones.iter().find(|(zone, _)| query.name.ends_with(*zone));
         let script = self.scripts.get(&query.name);
+        let script = script.or_else(|| Some(below()?.1));
         let addresses = script.and_then(|answers| answers.get(nth).or_else(|| answers.last()));
         let records: Vec<Vec<u8>> = addresses
             .into_iter()
@@ -238,6 +249,10 @@ mod tests {
         let mut state = State::default();
         let answer = state.answer(&question("other.test", A)).unwrap();
         assert_eq!(answer[3] & 0x0f, 3);
+        let address = vec![vec!["192.0.2.1".parse().unwrap()]];
+        state.zones.insert(".zone.test".to_owned(), address);
+        let answer = state.answer(&question("any.name.zone.test", A)).unwrap();
+        assert!(answer.ends_with(&[192, 0, 2, 1]));
         state.silent.insert("other.test".to_owned());
         assert_eq!(state.answer(&question("other.test", A)), None);
         assert_eq!(state.answer(b"short"), None);

@@ -17,6 +17,7 @@
 use std::time::Duration;
 
 pub mod client;
+pub mod comparison;
 pub mod dns;
 pub mod evasion;
 pub mod gateway;

@@ -1,4 +1,4 @@
-//! `cargo xtask`: the tests, the lints and the benches, each as one command.
+//! `cargo xtask`: the tests, the lints, the benches and the comparison, each as one command.
 
 #![expect(
     clippy::print_stderr,
@@ -20,6 +20,9 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   bench [-- ARGUMENTS]                 the benches
   fuzz [TARGET...] [--seconds N] [--sanitizer NAME]
                                        the fuzz targets one after another, 60 seconds each
+  peers [-- ARGUMENTS]                 the corpus of evasions against this program, Squid, HAProxy and
+                                       nginx; writes the table in docs/SECURITY-TESTS.md. ARGUMENTS:
+                                       `--only NAME`, `--case TEXT` look at a part, and print it
 
 Example:
   cargo xtask test";
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
             test(&all).and_then(|()| lint(&all))
         }
         "bench" => cargo(&["bench", "--package", "benches"], &options.rest),
+        "peers" => peers(&options),
         _ => Err(USAGE.to_owned()),
     };
     ended(result)
@@ -94,6 +98,19 @@ fn test(options: &Options) -> Result<(), String> {
         return run(command.env("WEIR_REQUIRE_ALL", "1"));
     }
     cargo(&["test", "--workspace"], &options.rest)
+}
+
+fn peers(options: &Options) -> Result<(), String> {
+    let compare = [
+        "run",
+        "--quiet",
+        "--package",
+        "tests",
+        "--bin",
+        "compare",
+        "--",
+    ];
+    cargo(&compare, &options.rest)
 }
 
 fn lint(options: &Options) -> Result<(), String> {

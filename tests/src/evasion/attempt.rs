@@ -176,8 +176,8 @@ fn of_uri(case: &UriCase) -> Vec<Attempt> {
         if intent == Intent::Evasion || is_for_requests(&uri) {
             let sendings = [
                 (Way::Http, origin_form(&uri, intent)),
-                (Way::Http, Some(absolute_form(&uri))),
-                (Way::Explicit, Some(absolute_form(&uri))),
+                (Way::Http, absolute_form(&uri, intent)),
+                (Way::Explicit, absolute_form(&uri, intent)),
             ];
             let written = sendings
                 .into_iter()
@@ -213,31 +213,36 @@ fn is_for_requests(uri: &[u8]) -> bool {
         && rest.iter().all(|byte| plain(byte) || !byte.is_ascii())
 }
 
-/// Writes the request for a URI as to an origin, if it can be taken apart. Who means no harm leaves
-/// userinfo out.
+/// Writes the request for a URI as to an origin, if it can be taken apart.
 fn origin_form(uri: &[u8], intent: Intent) -> Option<Vec<u8>> {
+    let (authority, target) = split(uri, intent)?;
+    let target = target.split(|byte| *byte == b'#').next()?;
+    let slash: &[u8] = if target.starts_with(b"/") { b"" } else { b"/" };
+    Some(request(&[slash, target].concat(), authority))
+}
+
+/// Writes the request for a URI as to a proxy. Who means no harm writes the same host twice.
+fn absolute_form(uri: &[u8], intent: Intent) -> Option<Vec<u8>> {
+    match intent {
+        Intent::Evasion => Some(request(uri, super::ALLOWED_HOST.as_bytes())),
+        Intent::Honest => Some(request(uri, split(uri, intent)?.0)),
+    }
+}
+
+/// Splits a URI into its authority and the rest, if it can be taken apart. Who means no harm leaves
+/// userinfo out.
+fn split(uri: &[u8], intent: Intent) -> Option<(&[u8], &[u8])> {
     let start = crate::client::find(uri, b"://")? + 3;
     let after = &uri[start..];
     let end = after.iter().position(|byte| b"/?#\\".contains(byte));
-    let (mut authority, target) = after.split_at(end.unwrap_or(after.len()));
-    if intent == Intent::Honest {
-        authority = authority.rsplit(|byte| *byte == b'@').next()?;
+    let (authority, rest) = after.split_at(end.unwrap_or(after.len()));
+    let host = authority.rsplit(|byte| *byte == b'@').next()?;
+    match intent {
+        Intent::Evasion => Some((authority, rest)),
+        Intent::Honest => Some((host, rest)),
     }
-    let target = target.split(|byte| *byte == b'#').next()?;
-    let slash: &[u8] = if target.starts_with(b"/") { b"" } else { b"/" };
-    Some(
-        [
-            b"GET ",
-            slash,
-            target,
-            b" HTTP/1.1\r\nHost: ",
-            authority,
-            b"\r\n\r\n",
-        ]
-        .concat(),
-    )
 }
 
-fn absolute_form(uri: &[u8]) -> Vec<u8> {
-    [b"GET ", uri, b" HTTP/1.1\r\nHost: allowed.test\r\n\r\n"].concat()
+fn request(target: &[u8], host: &[u8]) -> Vec<u8> {
+    [b"GET ", target, b" HTTP/1.1\r\nHost: ", host, b"\r\n\r\n"].concat()
 }
