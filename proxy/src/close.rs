@@ -11,6 +11,9 @@ use tokio::time::{Instant, sleep, timeout};
 /// Bytes read from a client after our end of the connection was closed.
 pub(crate) const LINGER_LEN_MAX: usize = 64 * 1024;
 
+/// Bytes of them read at once.
+const LINGER_READ_LEN: usize = 4096;
+
 /// How long a client may take to close its end after we closed ours.
 pub(crate) const LINGER_WAIT: Duration = Duration::from_secs(2);
 
@@ -27,11 +30,11 @@ const SENT_LOOK_EVERY: Duration = Duration::from_millis(20);
 pub(crate) async fn quietly(mut socket: TcpStream) {
     let lingering = async {
         socket.shutdown().await?;
-        let mut buffer = [0; 4096];
         let mut left = LINGER_LEN_MAX;
         while left > 0 {
             socket.readable().await?;
-            match socket.try_read(&mut buffer) {
+            // Not held over the wait: every connection would hold its room from the start.
+            match socket.try_read(&mut [0; LINGER_READ_LEN]) {
                 Ok(0) => break,
                 Ok(len) => left = left.saturating_sub(len),
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}

@@ -187,18 +187,10 @@ impl Gateway {
         crate::wait_for("the reload", || (self.reloads() > before).then_some(()));
     }
 
-    /// Returns the value of a metric's row, or the sum of all its rows without labels in `row`.
+    /// Returns the value of a metric, as [`metric`] does.
     #[track_caller]
     pub fn metric(&mut self, row: &str) -> u64 {
-        let mut client = Client::connect(self.program.address("proxy_admin", 0));
-        client.send("GET /metrics HTTP/1.1\r\nHost: admin\r\n\r\n");
-        let page = client.response().text();
-        let rows = page.lines().filter_map(|line| line.split_once(' '));
-        let rows = rows.filter(|(name, _)| {
-            let labels = name.strip_prefix(row);
-            labels.is_some_and(|labels| labels.is_empty() || labels.starts_with('{'))
-        });
-        rows.map(|(_, value)| value.parse::<u64>().unwrap()).sum()
+        metric(self.program.address("proxy_admin", 0), row)
     }
 
     /// Waits until a metric is as `wanted` says, and returns it.
@@ -214,4 +206,19 @@ impl Gateway {
             .filter(|line| line.contains("configuration in force"))
             .count()
     }
+}
+
+/// Asks an admin endpoint for the value of a metric's row, or for the sum of all its rows if
+/// `row` has no labels.
+#[track_caller]
+pub fn metric(admin: SocketAddr, row: &str) -> u64 {
+    let mut client = Client::connect(admin);
+    client.send("GET /metrics HTTP/1.1\r\nHost: admin\r\n\r\n");
+    let page = client.response().text();
+    let rows = page.lines().filter_map(|line| line.split_once(' '));
+    let rows = rows.filter(|(name, _)| {
+        let labels = name.strip_prefix(row);
+        labels.is_some_and(|labels| labels.is_empty() || labels.starts_with('{'))
+    });
+    rows.map(|(_, value)| value.parse::<u64>().unwrap()).sum()
 }

@@ -22,7 +22,8 @@ pub struct Program {
     pub dir: TempDir,
 }
 
-/// Returns the path of the `weir` binary of this build, building it once if need be.
+/// Returns the path of the `weir` binary, building it once if need be, with the optimisation of
+/// this build.
 pub fn weir() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
@@ -34,6 +35,7 @@ pub fn weir() -> &'static Path {
                 "--package=weir",
                 "--message-format=json",
             ])
+            .args((!cfg!(debug_assertions)).then_some("--release"))
             .arg("--manifest-path")
             .arg(manifest)
             .stderr(Stdio::inherit())
