@@ -82,7 +82,7 @@ impl Drop for Place {
 }
 
 /// Returns what stands for a client: its IPv4 address, or the network of its IPv6 address.
-fn client_of(address: IpAddr) -> IpAddr {
+pub(crate) fn client_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {

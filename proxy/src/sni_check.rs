@@ -7,6 +7,7 @@
 mod resolver;
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
@@ -16,6 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use uri::Readings;
 
 use crate::access_log::Entry;
+use crate::clients::client_of;
 use crate::connection::{Connection, address_of};
 use crate::dial::Turns;
 use crate::worker::Worker;
@@ -25,11 +27,16 @@ pub(crate) use resolver::Resolver;
 /// Look-ups that one worker has under way or waiting for their turn; a further one ends at once.
 pub(crate) const LOOK_UPS_MAX: usize = 1024;
 
+/// Of those, the look-ups of one client: one that asks for silent names leaves the others theirs.
+pub(crate) const CLIENT_LOOK_UPS_MAX: usize = 128;
+
 /// The look-ups of one worker. Their turns are their own, so that they hold up no dialling.
 #[derive(Debug, Default)]
 pub(crate) struct LookUps {
     turns: Turns,
     open: Cell<usize>,
+    /// Of each client that has any.
+    of_clients: RefCell<HashMap<IpAddr, usize>>,
 }
 
 /// One comparison, which may go on while the request that it is about is served.
@@ -134,7 +141,7 @@ impl Worker {
         let Some(resolver) = &live.resolver else {
             return Outcome::Failed;
         };
-        let Some(_place) = self.look_ups.place() else {
+        let Some(_place) = self.look_ups.place(asked.client) else {
             return Outcome::Busy;
         };
         let deadline = Instant::now() + live.config.dns.deadline;
@@ -234,22 +241,42 @@ impl Bound {
 }
 
 impl LookUps {
-    fn place(&self) -> Option<Place<'_>> {
+    fn place(&self, client: IpAddr) -> Option<Place<'_>> {
+        let client = client_of(client);
         let open = self.open.get();
-        if open >= LOOK_UPS_MAX {
+        let mut of_clients = self.of_clients.borrow_mut();
+        let own = of_clients.get(&client).copied().unwrap_or_default();
+        if open >= LOOK_UPS_MAX || own >= CLIENT_LOOK_UPS_MAX {
             return None;
         }
         self.open.set(open + 1);
-        Some(Place(&self.open))
+        of_clients.insert(client, own + 1);
+        Some(Place {
+            look_ups: self,
+            client,
+        })
     }
 }
 
 /// A place among the look-ups of a worker.
-struct Place<'a>(&'a Cell<usize>);
+struct Place<'a> {
+    look_ups: &'a LookUps,
+    client: IpAddr,
+}
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.set(self.0.get().saturating_sub(1));
+        let LookUps {
+            open, of_clients, ..
+        } = self.look_ups;
+        open.set(open.get().saturating_sub(1));
+        let mut of_clients = of_clients.borrow_mut();
+        if let Some(own) = of_clients.get_mut(&self.client) {
+            *own = own.saturating_sub(1);
+            if *own == 0 {
+                of_clients.remove(&self.client);
+            }
+        }
     }
 }
 

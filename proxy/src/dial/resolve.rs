@@ -11,6 +11,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
 use super::DialError;
+use crate::clients::client_of;
 use crate::worker::Worker;
 
 /// Look-ups that one worker has under way; further ones wait for their turn.
@@ -54,6 +55,7 @@ impl Turns {
     }
 
     fn of(&self, client: IpAddr) -> Arc<Semaphore> {
+        let client = client_of(client);
         let mut clients = self.clients.borrow_mut();
         if clients.len() >= CLIENTS_REMEMBERED_MAX {
             // A turn that is taken or waited for holds the semaphore as well.
@@ -166,6 +168,16 @@ mod tests {
         assert!(timeout(soon, turns.next(other)).await.is_ok());
         taken.pop();
         assert!(timeout(soon, turns.next(greedy)).await.is_ok());
+    }
+
+    #[test]
+    fn a_network_of_64_bits_has_the_turns_of_one_client() {
+        let turns = Turns::default();
+        let of = |address: &str| turns.of(address.parse().unwrap());
+        let one = of("2001:db8::1");
+        assert!(Arc::ptr_eq(&one, &of("2001:db8::ffff:ffff:ffff:ffff")));
+        assert!(!Arc::ptr_eq(&one, &of("2001:db8:0:1::1")));
+        assert!(Arc::ptr_eq(&of("192.0.2.1"), &of("::ffff:192.0.2.1")));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -174,14 +174,17 @@ async fn silent_dns_holds_up_what_needs_it_until_the_deadline() {
 async fn look_ups_are_bounded_for_all_and_for_one_client() {
     let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let worker = worker("require", silent.local_addr().ok());
-    let places: Vec<_> = (0..LOOK_UPS_MAX)
-        .map(|_| worker.look_ups.place().expect("a place"))
+    let clients = (0_u32..).map(|number| IpAddr::V4(number.into()));
+    let places: Vec<_> = clients
+        .take(LOOK_UPS_MAX)
+        .map(|client| worker.look_ups.place(client).expect("a place"))
         .collect();
     let full = judge(&worker, "good.example", GOOD).await;
     assert_eq!(full, Err(Undecidable::DestinationUnresolved));
     assert_eq!(counted(&worker, "require", "busy"), 1);
     drop(places);
     assert_eq!(worker.look_ups.open.get(), 0);
+    assert!(worker.look_ups.of_clients.borrow().is_empty());
     let mut turns = Vec::new();
     let client = IpAddr::from([127, 0, 0, 1]);
     for _ in 0..crate::dial::CLIENT_RESOLUTIONS_MAX {
@@ -191,6 +194,19 @@ async fn look_ups_are_bounded_for_all_and_for_one_client() {
     assert_eq!(waiting, Err(Undecidable::DestinationUnresolved));
     assert_eq!(counted(&worker, "require", "late"), 1);
     assert_eq!(worker.look_ups.open.get(), 0);
+}
+
+#[tokio::test]
+async fn a_client_that_waits_for_silent_names_leaves_room_for_another() {
+    let worker = worker("require", None);
+    let look_ups = &worker.look_ups;
+    // Every one of them from another address of one network.
+    let greedy = (0_u16..).map(|number| Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, number).into());
+    let places: Vec<_> = greedy.map_while(|client| look_ups.place(client)).collect();
+    assert_eq!(places.len(), CLIENT_LOOK_UPS_MAX);
+    assert!(look_ups.place("2001:db8:0:1::1".parse().unwrap()).is_some());
+    drop(places);
+    assert!(look_ups.of_clients.borrow().is_empty());
 }
 
 #[tokio::test]
