@@ -90,6 +90,10 @@ const OUTSIDE: &[&str] = &[
     "/bad?/../ok/",
     "/bad#/ok/",
     "/bad%23/../ok/../bad",
+    "/bad%23/../ok/",
+    "/bad/x%23/../../ok/",
+    "/%2fok/bad",
+    "/%5Cx/bad/../ok/",
     "/o%6b/%2e%2e/b%61d",
 ];
 

@@ -17,6 +17,8 @@ pub(crate) struct Reader {
     pub(crate) backslash: Backslash,
     /// An encoded question mark; as a separator it begins the query.
     pub(crate) question_mark: Role,
+    /// An encoded number sign; as a separator it ends the path.
+    pub(crate) number_sign: Role,
     pub(crate) parameters: Parameters,
     pub(crate) nul: Nul,
     pub(crate) runs: Runs,
@@ -93,6 +95,7 @@ impl Reader {
         slash: Role::Separator,
         backslash: Backslash::Separator,
         question_mark: Role::Text,
+        number_sign: Role::Text,
         parameters: Parameters::Kept,
         nul: Nul::Kept,
         runs: Runs::AfterDotSegments,
@@ -123,6 +126,8 @@ pub(crate) struct Marks {
     pub(crate) written_backslash: bool,
     pub(crate) encoded_backslash: bool,
     pub(crate) question_mark: bool,
+    /// An encoded number sign, which matters where dot segments follow it.
+    pub(crate) number_sign: bool,
     pub(crate) parameters: bool,
     pub(crate) nul: bool,
     /// A double dot after an empty segment.
@@ -143,15 +148,17 @@ impl Marks {
             ends_in_dot,
             written_dots,
             encoded_dots,
+            number_sign,
             ..
         } = self;
         let alike = Self {
             ends_in_dot,
             written_dots,
             encoded_dots,
+            number_sign,
             ..Self::default()
         };
-        self == alike && !(written_dots && encoded_dots)
+        self == alike && !(written_dots && encoded_dots) && !(number_sign && self.has_dots())
     }
 
     /// Returns whether there is a dot segment.
@@ -167,6 +174,7 @@ impl Marks {
             written_backslash: self.written_backslash | other.written_backslash,
             encoded_backslash: self.encoded_backslash | other.encoded_backslash,
             question_mark: self.question_mark | other.question_mark,
+            number_sign: self.number_sign | other.number_sign,
             parameters: self.parameters | other.parameters,
             nul: self.nul | other.nul,
             run_before_dots: self.run_before_dots | other.run_before_dots,
@@ -294,6 +302,7 @@ impl Writer<'_> {
                 b'/' => self.marks.encoded_slash = true,
                 b'\\' => self.marks.encoded_backslash = true,
                 b'?' => self.marks.question_mark = true,
+                b'#' => self.marks.number_sign = true,
                 b';' => self.marks.parameters = true,
                 0 => self.marks.nul = true,
                 _ => {}
@@ -306,12 +315,13 @@ impl Writer<'_> {
         let ends = |b: u8| {
             (b == 0 && self.reader.nul == Nul::Ends)
                 || (b == b'?' && self.reader.question_mark == Role::Separator)
+                || (b == b'#' && self.reader.number_sign == Role::Separator)
         };
         if let Some(at) = decoded.iter().position(|&b| ends(b))
             && let Some((path, [end, rest @ ..])) = decoded.split_at_checked(at)
         {
             let flow = match end {
-                0 => Flow::PathEnds,
+                0 | b'#' => Flow::PathEnds,
                 _ => Flow::QueryBegins(rest.to_vec()),
             };
             return (self.without_nul(path), flow);

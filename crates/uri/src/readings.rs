@@ -16,8 +16,9 @@ pub const READINGS_MAX: usize = 36;
 /// Every way in which servers may read one URI, the normal form first.
 ///
 /// Most URIs have one reading. Where decoding the path once gives another path than the normal
-/// form, or path parameters, a backslash, two slashes at the start, or an encoded NUL, slash or
-/// question mark let servers differ, there are more; each is judged and the most restrictive action applies.
+/// form, or path parameters, a backslash, two slashes at the start, or an encoded NUL, slash,
+/// question mark or number sign let servers differ, there are more; each is judged and the most
+/// restrictive action applies.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Readings {
     normal: NormalUri,
@@ -140,6 +141,7 @@ impl Readings {
         if marks.leave_one_reading()
             && Target::with_number_sign(target).is_none()
             && Target::below_network_path(target).is_none()
+            && Target::below_encoded_network_path(target).is_none()
         {
             return Ok(Self::single(normal));
         }

@@ -158,10 +158,26 @@ impl<'a> Target<'a> {
     /// reference, in which two slashes begin another authority (RFC 3986 section 4.2). None: there
     /// are no two.
     pub(crate) fn below_network_path(text: &'a [u8]) -> Option<Self> {
-        let slashes = text.iter().take_while(|&&b| is_slash(b)).count();
-        let rest = text.get(slashes..).filter(|_| slashes > 1)?;
-        let ends = |&b: &u8| is_slash(b) || matches!(b, b'?' | b'#');
-        let authority = rest.iter().position(ends).unwrap_or(rest.len());
+        Self::below_slashes(text, first)
+    }
+
+    /// Does the same as a server that decodes the target before it parses it.
+    pub(crate) fn below_encoded_network_path(text: &'a [u8]) -> Option<Self> {
+        Self::below_slashes(text, first_decoded)
+    }
+
+    fn below_slashes(text: &'a [u8], first: First) -> Option<Self> {
+        let mut rest = text;
+        let mut slashes = 0;
+        while let Some((_, after)) = first(rest).filter(|(first, _)| is_slash(*first)) {
+            (rest, slashes) = (after, slashes + 1);
+        }
+        let rest = Some(rest).filter(|_| slashes > 1)?;
+        let ends = |at: &usize| {
+            let first = first(rest.get(*at..).unwrap_or_default());
+            first.is_some_and(|(first, _)| is_slash(first) || matches!(first, b'?' | b'#'))
+        };
+        let authority = (0..rest.len()).find(ends).unwrap_or(rest.len());
         (authority > 0).then(|| Self::without_fragment(rest.get(authority..).unwrap_or_default()))
     }
 
@@ -181,6 +197,25 @@ impl<'a> Target<'a> {
 
 fn until(text: &[u8], end: u8) -> &[u8] {
     text.split(|&b| b == end).next().unwrap_or_default()
+}
+
+/// A way to take the first byte off a text: that byte, and what follows it.
+type First = fn(&[u8]) -> Option<(u8, &[u8])>;
+
+/// Returns the first byte and what follows it.
+fn first(text: &[u8]) -> Option<(u8, &[u8])> {
+    text.split_first().map(|(first, rest)| (*first, rest))
+}
+
+/// Returns the first byte, decoded if it separates, and what follows it.
+fn first_decoded(text: &[u8]) -> Option<(u8, &[u8])> {
+    match text {
+        [b'%', b'2', b'f' | b'F', rest @ ..] => Some((b'/', rest)),
+        [b'%', b'5', b'c' | b'C', rest @ ..] => Some((b'\\', rest)),
+        [b'%', b'3', b'f' | b'F', rest @ ..] => Some((b'?', rest)),
+        [b'%', b'2', b'3', rest @ ..] => Some((b'#', rest)),
+        _ => first(text),
+    }
 }
 
 pub(crate) fn is_slash(byte: u8) -> bool {

@@ -17,6 +17,9 @@ pub(crate) struct Origin {
     pub(crate) decodes: Decodes,
     pub(crate) encoded_slash_separates: bool,
     pub(crate) encoded_question_mark_ends: bool,
+    pub(crate) encoded_number_sign_ends: bool,
+    /// It decodes the target before it looks for an authority in it.
+    pub(crate) knows_encoded_network_paths: bool,
     pub(crate) nul: Nul,
 }
 
@@ -66,20 +69,36 @@ pub(crate) fn origin() -> impl Strategy<Value = Origin> {
         Just(Decodes::ToTheEnd)
     ];
     let nul = prop_oneof![Just(Nul::Kept), Just(Nul::Dropped), Just(Nul::Ends)];
-    (backslash, parameters, decodes, nul, any::<[bool; 6]>()).prop_map(
+    (backslash, parameters, decodes, nul, any::<[bool; 8]>()).prop_map(
         |(backslash, parameters, decodes, nul, flags)| {
-            let [network, fragment, collapse, resolve, slash, question] = flags;
+            let [
+                network,
+                fragment,
+                collapse,
+                resolve,
+                slash,
+                question,
+                number,
+                encoded,
+            ] = flags;
+            // Who decodes the target as a whole reads it as a URI afterwards, all of it.
+            let whole = network && encoded;
             Origin {
-                knows_network_paths: network,
+                knows_network_paths: network && !whole,
                 // Who knows network paths knows fragments.
                 keeps_fragment: fragment && !network,
                 backslash,
-                parameters,
-                collapses_first: collapse,
-                resolves_first: resolve,
-                decodes,
-                encoded_slash_separates: slash,
-                encoded_question_mark_ends: question,
+                parameters: match parameters {
+                    Parameters::CutFirst if whole => Parameters::CutDecoded,
+                    Parameters::CutFirst | Parameters::CutDecoded | Parameters::Kept => parameters,
+                },
+                collapses_first: collapse && !whole,
+                resolves_first: resolve && !whole,
+                decodes: if whole { Decodes::Once } else { decodes },
+                encoded_slash_separates: slash || whole,
+                encoded_question_mark_ends: question || whole,
+                encoded_number_sign_ends: number || whole,
+                knows_encoded_network_paths: whole,
                 nul,
             }
         },
@@ -118,6 +137,9 @@ impl Origin {
         }
         let mut units = self.decoded(path);
         self.cut_decoded(&mut units);
+        if self.knows_encoded_network_paths {
+            units = without_authority(&units);
+        }
         let mut path: Vec<u8> = Vec::new();
         let mut names = Vec::new();
         for unit in units {
@@ -162,9 +184,12 @@ impl Origin {
     }
 
     fn cut_decoded(&self, units: &mut Vec<Unit>) {
+        // Without dot segments it reaches a folder of what it would reach otherwise.
+        let number_sign_ends = self.encoded_number_sign_ends && has_dots(units);
         let end = units.iter().position(|unit| match unit {
             Unit::Byte(0) => matches!(self.nul, Nul::Ends),
             Unit::Byte(b'?') => self.encoded_question_mark_ends,
+            Unit::Byte(b'#') => number_sign_ends,
             Unit::Byte(_) | Unit::NameSlash => false,
         });
         units.truncate(end.unwrap_or(units.len()));
@@ -172,6 +197,31 @@ impl Origin {
             units.retain(|unit| *unit != Unit::Byte(0));
         }
     }
+}
+
+fn has_dots(units: &[Unit]) -> bool {
+    let ends = |unit: &Unit| matches!(unit, Unit::Byte(b'/' | b'\\') | Unit::NameSlash);
+    let mut segments = units.split(ends);
+    segments.any(|segment| {
+        matches!(
+            segment,
+            [Unit::Byte(b'.')] | [Unit::Byte(b'.'), Unit::Byte(b'.')]
+        )
+    })
+}
+
+/// What [`below_authority`] does, after the target was decoded as a whole. A number sign ends the
+/// authority.
+fn without_authority(units: &[Unit]) -> Vec<Unit> {
+    let byte = |unit: &Unit| match unit {
+        Unit::Byte(byte) => *byte,
+        Unit::NameSlash => b'/',
+    };
+    let mut path: Vec<u8> = units.iter().map(byte).collect();
+    let fragment = path.iter().position(|byte| *byte == b'#');
+    let fragment = path.split_off(fragment.unwrap_or(path.len()));
+    let path = below_authority(path);
+    path.into_iter().chain(fragment).map(Unit::Byte).collect()
 }
 
 fn cut(path: &mut Vec<u8>, end: &[u8]) {

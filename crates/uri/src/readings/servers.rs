@@ -34,6 +34,7 @@ pub(super) fn others(normal: &NormalUri, target: &[u8]) -> Result<Box<[NormalUri
     let splits = [
         Target::with_number_sign(target),
         Target::below_network_path(target),
+        Target::below_encoded_network_path(target),
     ];
     for target in splits.into_iter().flatten() {
         marks = marks.or(others.read(target)?);
@@ -153,21 +154,19 @@ fn readers(marks: Marks) -> Vec<Reader> {
         &[|r| r.question_mark = Role::Separator],
     );
     vary(
-        marks.parameters && !dots,
-        &[
-            |r| r.parameters = Parameters::DroppedFirst,
-            |r| r.parameters = Parameters::DroppedDecoded,
-        ],
+        // Without dot segments it is a folder of what is read with the number sign.
+        marks.number_sign && dots,
+        &[|r| r.number_sign = Role::Separator],
     );
-    vary(
-        marks.parameters && dots,
-        &[
-            |r| r.parameters = Parameters::DroppedFirst,
-            |r| r.parameters = Parameters::DroppedDecoded,
-            // Without dot segments it ends in a folder of what is read without parameters.
-            |r| r.parameters = Parameters::EndPath,
-        ],
-    );
+    let drops: [fn(&mut Reader); 2] = [
+        |r| r.parameters = Parameters::DroppedFirst,
+        |r| r.parameters = Parameters::DroppedDecoded,
+    ];
+    vary(marks.parameters && !dots, &drops);
+    // Without dot segments it ends in a folder of what is read without parameters.
+    let [first, decoded] = drops;
+    let end: fn(&mut Reader) = |r| r.parameters = Parameters::EndPath;
+    vary(marks.parameters && dots, &[first, decoded, end]);
     vary(
         marks.nul,
         &[|r| r.nul = Nul::Dropped, |r| r.nul = Nul::Ends],

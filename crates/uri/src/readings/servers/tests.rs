@@ -60,6 +60,7 @@ const ALL: Marks = Marks {
     written_backslash: true,
     encoded_backslash: true,
     question_mark: true,
+    number_sign: true,
     parameters: true,
     nul: true,
     run_before_dots: true,
@@ -93,7 +94,8 @@ proptest! {
         for pick in picks {
             let reader = *pick.get(&all);
             let (uri, seen) = Base::under(readings.normal()).into_uri(target, reader);
-            let is_folder = reader.parameters == Parameters::EndPath && !seen.has_dots();
+            let ends = reader.parameters == Parameters::EndPath || reader.number_sign == Role::Separator;
+            let is_folder = ends && !seen.has_dots();
             prop_assert!(
                 is_folder || readings.iter().any(|reading| path_of(reading) == path_of(&uri)),
                 "{uri} for {reader:?}"
