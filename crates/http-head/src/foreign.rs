@@ -35,6 +35,7 @@ pub(crate) fn start(text: &[u8]) -> Start {
     match rest {
         [] => Start::NeedMore,
         _ if is_method(word) => Start::LikeHttp,
+        [first, ..] if first.is_ascii_graphic() => behind_an_odd_word(rest),
         [first, ..] if word.is_empty() => match first {
             b' ' | b'\t' | b'\r' | b'\n' => Start::LikeHttp,
             _ => behind_padding(text),
@@ -44,6 +45,39 @@ pub(crate) fn start(text: &[u8]) -> Start {
         [b'\r'] => Start::NeedMore,
         [first, ..] if is_white(*first) => Start::LikeHttp,
         [_, ..] => Start::Foreign,
+    }
+}
+
+/// Looks for a target behind a word that is no token, which some readers take for a method all the
+/// same. Protocols of text send whole lines, so the rest of one is waited for; in others a byte
+/// that is no text soon tells.
+fn behind_an_odd_word(text: &[u8]) -> Start {
+    let graphic = text.iter().take_while(|byte| byte.is_ascii_graphic());
+    let rest = text.get(graphic.count()..).unwrap_or_default();
+    let is_gap = |byte: &u8| is_white(*byte) && !matches!(byte, b'\r' | b'\n');
+    let gap = rest.iter().take_while(|byte| is_gap(byte)).count();
+    let target = rest.get(gap..).unwrap_or_default();
+    match target {
+        [] => Start::NeedMore,
+        _ if gap == 0 => Start::Foreign,
+        [b'/' | b'\\' | b'%', ..] => Start::LikeHttp,
+        _ => behind_a_scheme(target),
+    }
+}
+
+/// Looks for the rest of a target that begins with `http`.
+fn behind_a_scheme(target: &[u8]) -> Start {
+    let schemes: [&[u8]; 2] = [b"http:", b"https:"];
+    let begins = |scheme: &[u8], len: usize| {
+        let begin = target.get(..len).zip(scheme.get(..len));
+        begin.is_some_and(|(found, wanted)| found.eq_ignore_ascii_case(wanted))
+    };
+    if schemes.iter().any(|scheme| begins(scheme, scheme.len())) {
+        Start::LikeHttp
+    } else if schemes.iter().any(|scheme| begins(scheme, target.len())) {
+        Start::NeedMore
+    } else {
+        Start::Foreign
     }
 }
 
@@ -88,7 +122,7 @@ pub(crate) fn is_like_a_request_line(line: &[u8]) -> bool {
     let target = words.next().unwrap_or_default();
     let last = words.next_back().unwrap_or_default();
     is_method(method)
-        || matches!(target, [b'/' | b'\\', ..] | b"*")
+        || matches!(target, [b'/' | b'\\' | b'%', ..] | b"*")
         || target.windows(3).any(|part| part == b"://")
         || is_versioned(last)
         || line

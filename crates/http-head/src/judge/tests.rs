@@ -217,8 +217,14 @@ fn other_protocols() {
     check("HELP|", "not http");
     check("HELP\n", "not http");
     check("HELP\r", "need more");
-    check("<stream:stream", "not http");
-    check("{", "not http");
+    check("<stream:stream", "need more");
+    check("<stream:stream xmlns='a'", "not http");
+    check("<policy-file-request/>\0", "not http");
+    check("{\"a\":1}\n", "not http");
+    check("Host: h", "need more");
+    check("Host: a|", "not http");
+    check("HTTP/1.1 200 OK|", "not http");
+    check("@\u{1}", "not http");
     check("\0\0\0\u{c}\u{1}", "not http");
     check("\0\0\0\u{c}hello", "not http");
     check("PRI * HTTP/2.0||SM||", "http2 preface");
@@ -245,6 +251,11 @@ fn what_is_like_http_is_refused() {
         "\tGET / HTTP/1.1|",
         "\nGET / HTTP/1.1|",
         "|\rGET / HTTP/1.1|",
+        // The JDK's server takes any word for a method.
+        "@ /",
+        "\"GET\t%2F",
+        "GET@ \\",
+        "FOO(x)  hTTps:",
         "\0GET /",
         "\0\0 \0get /",
         "\u{b}GET /",
@@ -273,6 +284,7 @@ fn what_is_like_http_is_refused() {
         "INVITE sip:a SIP/2.0|",
         "FOO x BAR/1.1|",
         "FOO /x|",
+        "FOO %2fx|",
         "FOO *|",
         "FOO http://a/|",
         "FOO x HTTP/|",
