@@ -91,6 +91,7 @@ const OUTSIDE: &[&str] = &[
     "/bad#/ok/",
     "/bad%23/../ok/../bad",
     "/bad%23/../ok/",
+    "/ok/..%23",
     "/bad/x%23/../../ok/",
     "/%2fok/bad",
     "/%5Cx/bad/../ok/",

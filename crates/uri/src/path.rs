@@ -344,7 +344,8 @@ impl Writer<'_> {
             Parameters::DroppedDecoded => before(segment, b';'),
             Parameters::Kept | Parameters::DroppedFirst | Parameters::EndPath => segment,
         };
-        if is_dots(segment) {
+        // For a server to which a number sign ends the path, too.
+        if is_dots(before(segment, b'#')) {
             match form {
                 Form::Written => self.marks.written_dots = true,
                 Form::Encoded => self.marks.encoded_dots = true,
