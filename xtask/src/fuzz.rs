@@ -106,6 +106,10 @@ impl Outcome {
         if let Some((_, path)) = line.split_once("Test unit written to ") {
             self.findings.push(path.trim().to_owned());
         }
+        if let Some(remark) = self.remark.as_mut().filter(|it| it.ends_with(':')) {
+            // What a panic says stands below where it happened.
+            *remark = format!("{remark} {}", line.trim());
+        }
         if self.remark.is_none() && (line.contains(" panicked at ") || line.contains("ERROR: ")) {
             self.remark = Some(line.trim().to_owned());
         }
@@ -269,7 +273,10 @@ mod tests {
         assert_eq!((outcome.executions, outcome.coverage), (5000, 1300));
         assert!(outcome.is_good());
         outcome.note("thread '<unnamed>' (7) panicked at a.rs:1:2:");
+        outcome.note("a verdict stays");
         outcome.note("artifact_prefix='a/'; Test unit written to a/crash-1");
+        let remark = "thread '<unnamed>' (7) panicked at a.rs:1:2: a verdict stays";
+        assert_eq!(outcome.remark.as_deref(), Some(remark));
         assert!(!outcome.is_good());
         let text = table(&[("t", outcome)]);
         assert!(text.contains("| t | 5000 | 0 | 1300 | 1 |"), "{text}");
