@@ -161,12 +161,16 @@ impl Worker {
             // An idle tunnel holds no pipe: it is taken when there are bytes to carry.
             let ended = match self.pipes.take() {
                 Ok(pipe) => {
-                    let ended = carry(from, to, &pipe, direction).await?;
+                    let carried = carry(from, to, &pipe, direction).await;
+                    let ended = carried.inspect_err(|_| direction.give_up())?;
                     self.pipes.give_back(pipe);
                     ended
                 }
                 // Without a descriptor to spare bytes are copied.
-                Err(_) => copy(from, to, direction).await?,
+                Err(_) => {
+                    let copied = copy(from, to, direction).await;
+                    copied.inspect_err(|_| direction.give_up())?
+                }
             };
             if ended && traffic.gone.get() {
                 return Err(Lost::Source);
@@ -194,6 +198,12 @@ impl Direction {
         let len = u64::try_from(len).unwrap_or(u64::MAX);
         self.bytes.set(self.bytes.get().saturating_add(len));
         self.last.set(Instant::now());
+        self.waits.set(None);
+    }
+
+    /// Nothing waits for a destination that is gone: a tunnel whose other side goes on is not
+    /// stalled.
+    fn give_up(&self) {
         self.waits.set(None);
     }
 

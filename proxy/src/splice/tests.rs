@@ -124,6 +124,28 @@ async fn an_answer_before_a_reset_arrives_although_the_upload_fails() {
     assert_eq!(received.len(), answer.len());
 }
 
+#[tokio::test]
+async fn bytes_for_a_side_that_went_away_are_no_stall() {
+    let worker = worker();
+    let ((mut client, accepted), (dialled, origin)) = (pair().await, pair().await);
+    let traffic = Traffic::new(Limits::default());
+    let up = &traffic.from_client;
+    let uploading = async { while client.write_all(&[0; 65536]).await.is_ok() {} };
+    let going = async {
+        while up.waits.get().is_none() {
+            tokio::task::yield_now().await;
+        }
+        close::reset(origin);
+    };
+    let passing = worker.pass(&accepted, &dialled, &traffic, up);
+    let ended = tokio::select! {
+        ended = async { tokio::join!(passing, going).0 } => ended,
+        () = uploading => unreachable!("nobody closes the client"),
+    };
+    assert_eq!(ended, Err(Lost::Destination));
+    assert_eq!(up.waits.get(), None);
+}
+
 #[tokio::test(start_paused = true)]
 async fn silence_ends_a_tunnel() {
     let worker = worker();
