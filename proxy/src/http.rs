@@ -27,6 +27,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use http::{Request, Response};
+use http_head::TARGET_GROWTH_MAX;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
@@ -43,7 +44,7 @@ use gate::{Foreign, Gate};
 use origin::Origins;
 use signals::Signals;
 
-/// Bytes that hyper holds of a message beside a head of the greatest length.
+/// Bytes that hyper holds of a message beside a head of the greatest length, escapes included.
 const HYPER_BUFFER_LEN: usize = 16 * 1024;
 
 /// Serves the requests of one client connection until it ends.
@@ -80,7 +81,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, connection: Connection, client: Cl
         .half_close(true)
         .preserve_header_case(true)
         .header_read_timeout(None)
-        .max_buf_size(head_limits.bytes_max + HYPER_BUFFER_LEN)
+        .max_buf_size(head_limits.bytes_max + TARGET_GROWTH_MAX + HYPER_BUFFER_LEN)
         .serve_connection(gate, service);
     let ending = converse(&context, &mut http).await;
     if context.signals.idled.get() {

@@ -19,4 +19,4 @@ pub use body::{BadBody, Body, CHUNK_LINE_LEN_MAX, Reach, TRAILER_LEN_MAX};
 pub use fields::{FIELD_NAME_LEN_MAX, FIELDS_MAX};
 pub use head::{Framing, Head, Upgrade, Version};
 pub use judge::{LEADING_LINES_MAX, Limits, METHOD_LEN_MAX, Verdict, judge};
-pub use target::{TARGET_LEN_MAX, Target};
+pub use target::{TARGET_GROWTH_MAX, TARGET_LEN_MAX, Target};

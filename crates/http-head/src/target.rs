@@ -8,6 +8,10 @@ use crate::authority::refuse_other_than_host_and_port;
 /// Bytes of a request target. hyper, which reads the head after us, refuses longer ones.
 pub const TARGET_LEN_MAX: usize = 65_534;
 
+/// Bytes by which a target may grow by the escapes of its stray bytes: each becomes three, and the
+/// longest target has no room for more.
+pub const TARGET_GROWTH_MAX: usize = TARGET_LEN_MAX / 3 * 2;
+
 /// The form of a request target (RFC 9112 section 3.2). Ranges are places in the head.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Target {

@@ -76,6 +76,23 @@ fn a_head_without_end_is_refused_at_its_limit() {
 }
 
 #[test]
+fn a_head_within_its_limit_may_grow_by_escapes() {
+    let origin = Origin::start("web");
+    let gateway = setup("")
+        .proxy_line("http_head: {bytes_max: 30000}")
+        .host("web.test", origin.address)
+        .start();
+    let (stray, filler) = ("<".repeat(15_000), "x".repeat(14_800));
+    let mut client = gateway.client();
+    client.send(format!(
+        "GET http://web.test/{stray} HTTP/1.1\r\nHost: web.test\r\nX: {filler}\r\n\r\n"
+    ));
+    assert_eq!(client.response().status, 200);
+    let requests = origin.requests();
+    assert!(requests[0].contains(&"%3C".repeat(15_000)), "{requests:?}");
+}
+
+#[test]
 fn a_client_that_says_nothing_is_closed() {
     let origin = Origin::start("web");
     let mut gateway = setup("client_idle_s: 1, stall_s: 1")
