@@ -55,6 +55,30 @@ fn many_long_hellos_take_no_more_than_their_memory_and_nothing_from_ordinary_one
     });
 }
 
+#[test]
+fn a_hello_over_its_length_is_counted() {
+    let origin = Origin::start("web");
+    let mut gateway = setup("")
+        .proxy_line("client_hello: {bytes_max: 1000}")
+        .tls_port(origin.address.port())
+        .start();
+    for (len, over) in [(1000, 0), (1001, 1)] {
+        let (mut client, status) = gateway.connect(&origin.address.to_string());
+        assert_eq!(status, 200);
+        let shape = format!("{{names: [web.test], len: {len}}}");
+        client.send(hello(&shape, 16384));
+        if over > 0 {
+            assert_eq!(client.rest().0, b"");
+            reached(&mut gateway, "hello_bytes", over);
+        } else {
+            tests::wait_for("the hello at the origin", || {
+                (origin.connections() > 0).then_some(())
+            });
+        }
+    }
+    assert_eq!(origin.connections(), 1);
+}
+
 /// Returns a hello in records of this length.
 fn hello(shape: &str, record_len: usize) -> Vec<u8> {
     let shape = HelloShape::read(shape);
