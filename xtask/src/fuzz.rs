@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::{run, tiers};
 
 /// Time for each target, unless told otherwise.
-const SECONDS: u64 = 60;
+const SECONDS: NonZeroU64 = NonZeroU64::new(60).expect("60 is not 0");
 
 /// Memory of a target. An input that takes it over is a finding.
 const RSS_MB_MAX: u32 = 2048;
@@ -25,7 +26,8 @@ const PROGRESS: Duration = Duration::from_secs(15);
 pub(crate) struct Options {
     /// Names of targets; none: all.
     targets: Vec<String>,
-    seconds: u64,
+    /// For each. To libFuzzer 0 is without end, and then no second target would run.
+    seconds: NonZeroU64,
     /// Everything of ours is safe Rust, so that the sanitizers see dependencies alone, at twice
     /// the time.
     sanitizer: String,
@@ -253,9 +255,10 @@ mod tests {
         let read = |text: &str| Options::read(text.split_whitespace().map(str::to_owned));
         let options = read("normal_form --seconds 600 http_head").unwrap();
         assert_eq!(options.targets, ["normal_form", "http_head"]);
-        assert_eq!(options.seconds, 600);
+        assert_eq!(options.seconds.get(), 600);
         assert_eq!(read("").unwrap().targets, [""; 0]);
         assert_eq!(read("--seconds"), None);
+        assert_eq!(read("--seconds 0"), None);
         assert_eq!(read("--jobs"), None);
     }
 
