@@ -180,10 +180,13 @@ fn without_escapes(name: &str) -> Option<String> {
     Some(out)
 }
 
-/// Returns where the source of a crate has its test data.
+/// Returns where the source of a crate has its test data. Only packages of this platform are asked
+/// for: the build has fetched no others.
 fn test_data(name: &str) -> PathBuf {
+    let platform = platform();
     let metadata = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--offline", "--locked"])
+        .args(["--filter-platform", &platform])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo, which runs this test");
@@ -197,6 +200,15 @@ fn test_data(name: &str) -> PathBuf {
     let package = packages.iter().find(|package| package["name"] == name);
     let manifest = package.expect("a dependency")["manifest_path"].as_str();
     PathBuf::from(manifest.unwrap()).with_file_name("tests")
+}
+
+/// Returns the target triple that cargo builds for by itself.
+fn platform() -> String {
+    let version = Command::new(env!("CARGO")).arg("-vV").output();
+    let version = version.expect("cargo, which runs this test").stdout;
+    let version = String::from_utf8(version).unwrap();
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    host.expect("cargo names its host").to_owned()
 }
 
 /// Writes a host as our normal form does: without the dots that name no label, and with an IPv4
