@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use filter::Filter;
-use icap::{Body, BodyReader, Fed, Method, Request, RequestReader, Status};
+use icap::{Body, BodyReader, Fed, Method, Request, RequestReader, Status, empty_lines_len};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use tracing::debug;
@@ -107,6 +107,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 let status = Status::MethodNotAllowed;
                 return Err(self.fail(status, &request, Some(service), &loaded));
             }
+            Method::Options if loaded.lacks_profile(service, &request.service) => {
+                return Err(self.fail(Status::NotFound, &request, Some(service), &loaded));
+            }
             Method::Options => {
                 self.offer(&loaded, service, &request);
                 self.shared.metrics.took(start.elapsed());
@@ -132,7 +135,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Reads the next request up to its body.
     async fn request(&mut self) -> Result<Box<Request>, End> {
-        let mut deadline = None;
+        self.request_start().await?;
+        let deadline = Instant::now() + HEAD_DEADLINE;
         loop {
             match self.reader.feed(self.wire.input.rest()) {
                 Fed::Request(request, used) => {
@@ -146,24 +150,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Fed::NeedMore => {}
             }
             self.flush().await?;
-            if self.wire.input.is_empty() {
-                let idle_end = Instant::now() + IDLE_MAX;
-                self.wire
-                    .read_or(idle_end, self.stop.as_mut())
-                    .await
-                    .map_err(|ended| match ended {
-                        Ended::TimedOut => End::Idle,
-                        Ended::Closed | Ended::Drained | Ended::Failed => ended.into(),
-                    })?;
-                continue;
-            }
-            let deadline = *deadline.get_or_insert_with(|| Instant::now() + HEAD_DEADLINE);
             match self.wire.read(deadline).await {
                 Ok(()) => {}
                 Err(Ended::TimedOut) => {
                     self.reject(Status::RequestTimeout);
                     return Err(End::Slow);
                 }
+                Err(ended) => return Err(ended.into()),
+            }
+        }
+    }
+
+    /// Waits for the first byte of a request. Empty lines are none, and a connection with nothing
+    /// else is idle.
+    async fn request_start(&mut self) -> Result<(), End> {
+        let mut idle_end = None;
+        loop {
+            let skipped = empty_lines_len(self.wire.input.rest());
+            self.wire.input.advance(skipped);
+            if !matches!(self.wire.input.rest(), [] | [b'\r']) {
+                return Ok(());
+            }
+            self.flush().await?;
+            let idle_end = *idle_end.get_or_insert_with(|| Instant::now() + IDLE_MAX);
+            let stop = self.stop.as_mut();
+            match self.wire.read_or(idle_end, stop).await {
+                Ok(()) => {}
+                Err(Ended::TimedOut) => return Err(End::Idle),
                 Err(ended) => return Err(ended.into()),
             }
         }
@@ -180,11 +193,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if let Body::Preview(_) = request.body {
             // The client sends its preview before it looks for an answer, and some lose track of
             // one that comes sooner.
-            self.skip(&mut body).await.inspect_err(|end| {
-                if *end == End::BadRequest {
-                    self.reject(Status::BadRequest);
+            if let Err(end) = self.skip(&mut body).await {
+                let status = match end {
+                    End::BadRequest => Some(Status::BadRequest),
+                    End::Slow => Some(Status::RequestTimeout),
+                    End::Client | End::Idle | End::Refused | End::Drained | End::Failed => None,
+                };
+                if let Some(status) = status {
+                    self.fail(status, request, Some(answer.service()), loaded);
                 }
-            })?;
+                return Err(end);
+            }
         }
         match (self.write(loaded, request, answer), request.body) {
             // What the client did not show it keeps.

@@ -6,6 +6,8 @@ use icap::{IsTag, ServiceUri};
 use policy::PolicySet;
 use sessions::Directory;
 
+use crate::verdict::PROFILE_PARAMETER;
+
 /// How long ICAP clients may rely on an answer to OPTIONS, in seconds. Squid asks again 20 s
 /// earlier; a changed ISTag reaches clients with the next answer anyway.
 pub const OPTIONS_TTL_S: u32 = 3_600;
@@ -45,6 +47,7 @@ pub(crate) struct Loaded {
     pub(crate) rules: Option<Rules>,
     categorize_tag: IsTag,
     filter_tag: IsTag,
+    no_service_tag: IsTag,
 }
 
 impl Loaded {
@@ -54,6 +57,7 @@ impl Loaded {
         Self {
             categorize_tag: is_tag(&[b"categorize", tag]),
             filter_tag: is_tag(&[b"filter", tag, content.policy_tag.as_bytes()]),
+            no_service_tag: is_tag(&[b"no service"]),
             rules: content.policy.map(|policy| Rules {
                 policy,
                 // Nothing is cached here, so nothing needs to be told from its past.
@@ -74,11 +78,23 @@ impl Loaded {
         }
     }
 
-    /// Returns the tag that changes whenever the service may answer otherwise.
-    pub(crate) fn tag(&self, service: Service) -> &IsTag {
+    /// Returns the tag that changes whenever the service may answer otherwise. Errors about what
+    /// is no service here have one too, which never changes.
+    pub(crate) fn tag(&self, service: Option<Service>) -> &IsTag {
         match service {
-            Service::Categorize => &self.categorize_tag,
-            Service::Filter => &self.filter_tag,
+            Some(Service::Categorize) => &self.categorize_tag,
+            Some(Service::Filter) => &self.filter_tag,
+            None => &self.no_service_tag,
+        }
+    }
+
+    /// Returns whether the request names a profile that the policy does not have.
+    pub(crate) fn lacks_profile(&self, service: Service, uri: &ServiceUri) -> bool {
+        match (service, &self.rules) {
+            (Service::Filter, Some(rules)) => uri
+                .parameter(PROFILE_PARAMETER)
+                .is_some_and(|name| rules.policy.profile(&name).is_none()),
+            (Service::Categorize | Service::Filter, _) => false,
         }
     }
 }

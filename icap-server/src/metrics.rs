@@ -11,6 +11,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::content::Service;
+
 /// Everything that is counted. Clones count into the same numbers.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
@@ -259,6 +261,14 @@ impl End {
 }
 
 impl ServiceLabel {
+    pub(crate) fn of(service: Option<Service>) -> Self {
+        match service {
+            Some(Service::Categorize) => Self::Categorize,
+            Some(Service::Filter) => Self::Filter,
+            None => Self::Unknown,
+        }
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Categorize => "categorize",

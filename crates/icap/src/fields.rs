@@ -86,6 +86,14 @@ impl LineScan {
     }
 }
 
+/// Returns how many bytes of empty lines `received` starts with. Some ICAP clients send one after
+/// a body, and a recipient should ignore it (RFC 9112 section 2.2).
+#[must_use]
+pub fn empty_lines_len(received: &[u8]) -> usize {
+    let lines = received.chunks(2).take_while(|line| *line == b"\r\n");
+    lines.count() * 2
+}
+
 /// Finds the end of an ICAP head.
 pub(crate) fn find_head(scan: &mut LineScan, received: &[u8]) -> Result<Option<usize>, BadHead> {
     match scan.find(received, HEAD_LEN_MAX) {
@@ -201,6 +209,21 @@ mod tests {
         check(&head, Ok(Some(HEAD_LEN_MAX)));
         head.insert(0, b'a');
         check(&head, Err(BadHead::TooLong));
+    }
+
+    #[test]
+    fn empty_lines_before_a_head() {
+        for (received, expected) in [
+            (&b""[..], 0),
+            (b"A\r\n", 0),
+            (b"\r\nA\r\n\r\n", 2),
+            (b"\r\n\r\n\r", 4),
+            (b"\r", 0),
+            (b"\n\r\n", 0),
+            (b"\r\r\n", 0),
+        ] {
+            assert_eq!(empty_lines_len(received), expected, "{received:?}");
+        }
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub use chunk::{BadChunk, CHUNK_LINE_LEN_MAX, Chunk, ChunkDecoder, LastChunk, TR
 pub use encapsulated::{
     BadEncapsulated, Encapsulated, EncapsulatedBody, HTTP_HEADS_LEN_MAX, Shape,
 };
-pub use fields::{BadHead, Connection, FIELDS_MAX, HEAD_LEN_MAX};
+pub use fields::{BadHead, Connection, FIELDS_MAX, HEAD_LEN_MAX, empty_lines_len};
 pub use http::{BadHttpHead, HttpRequest};
 pub use is_tag::{BadIsTag, IS_TAG_LEN_MAX, IS_TAG_RECEIVED_LEN_MAX, IsTag};
 pub use question::{PreviewOffer, ReqmodQuestion, Unsendable, write_options_question};
@@ -41,5 +41,5 @@ pub use reply::{
 pub use request::{BadRequest, Fed, Request, RequestReader};
 pub use service_uri::{BadServiceUri, ServiceScheme, ServiceUri};
 pub use skip::{SKIP_LEN_MAX, Skip, Skipped};
-pub use start_line::Method;
+pub use start_line::{Method, named_service};
 pub use status::Status;

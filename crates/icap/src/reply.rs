@@ -34,6 +34,8 @@ pub struct OptionsReply<'a> {
     pub connection: Connection,
     /// A description, for people.
     pub service: &'a str,
+    /// Service-ID: one word that names the service.
+    pub service_id: &'a str,
     /// How long the offer holds, in seconds.
     pub ttl_s: u32,
     /// How many connections one client may open.
@@ -110,6 +112,7 @@ impl OptionsReply<'_> {
         write_status(Status::Ok, out);
         append(out, format_args!("Methods: REQMOD\r\n"));
         write_field("Service", Some(self.service), out);
+        write_field("Service-ID", Some(self.service_id), out);
         append(out, format_args!("ISTag: {}\r\n", self.is_tag));
         write_field("Date", self.date, out);
         write_connection(self.connection, out);
@@ -137,12 +140,11 @@ pub fn write_continue(out: &mut Vec<u8>) {
     out.extend_from_slice(b"ICAP/1.0 100 Continue\r\n\r\n");
 }
 
-/// Appends an error. The connection must be closed after it.
-pub fn write_error(status: Status, is_tag: Option<&IsTag>, out: &mut Vec<u8>) {
+/// Appends an error. The connection must be closed after it. It has a tag as every answer must
+/// (RFC 3507 section 4.7).
+pub fn write_error(status: Status, is_tag: &IsTag, out: &mut Vec<u8>) {
     write_status(status, out);
-    if let Some(is_tag) = is_tag {
-        append(out, format_args!("ISTag: {is_tag}\r\n"));
-    }
+    append(out, format_args!("ISTag: {is_tag}\r\n"));
     write_connection(Connection::Close, out);
     append(out, format_args!("Encapsulated: null-body=0\r\n\r\n"));
 }

@@ -54,6 +54,15 @@ pub(crate) fn request_line(line: &[u8]) -> Result<(Method, ServiceUri), BadReque
     Ok((Method::parse(method)?, ServiceUri::parse(uri)?))
 }
 
+/// Returns the service in the first line of what came, if that can be told, also where there is
+/// no whole request: an error about it says the state of the service too.
+#[must_use]
+pub fn named_service(received: &[u8]) -> Option<ServiceUri> {
+    let line = received.split(|byte| *byte == b'\r').next()?;
+    let uri = line.split(|byte| *byte == b' ').nth(1)?;
+    ServiceUri::parse(str::from_utf8(uri).ok()?).ok()
+}
+
 /// Parses `ICAP/1.0 200 reason`, without its line end, and returns the number.
 pub(crate) fn status_line(line: &[u8]) -> Result<u16, BadAnswer> {
     let malformed = || BadAnswer::StatusLine(excerpt(line));
@@ -121,6 +130,27 @@ mod tests {
         ] {
             let error = request_line(line.as_bytes()).unwrap_err();
             assert_eq!(error.status(), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_service_is_named_by_what_is_no_request_too() {
+        for (received, expected) in [
+            (&b"BREW icap://h/s ICAP/1.0\r\n\r\n"[..], Some("/s")),
+            (b"REQMOD icap://h/s ICAP/2.0\r\nA: b\r\n", Some("/s")),
+            (b"REQMOD icap://h/s", Some("/s")),
+            (b"REQMOD", None),
+            (b"GET / HTTP/1.1\r\n", None),
+            (b"\xff icap://h/s", Some("/s")),
+            (b"A icap://h/\xff B", None),
+            (b"", None),
+        ] {
+            let found = named_service(received);
+            assert_eq!(
+                found.as_ref().map(ServiceUri::path),
+                expected,
+                "{received:?}"
+            );
         }
     }
 

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use icap::{
     Body, Connection as Persistence, EncapsulatedBody, Method, OptionsReply, ReplyFields, Request,
-    Status, write_error,
+    Status, named_service, write_error,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -42,6 +42,13 @@ pub(super) enum Written {
     Whole,
     /// All but the body of the request, if it has one.
     CopyOfHead,
+}
+
+impl Answer {
+    /// Returns who gives it.
+    pub(super) fn service(&self) -> Service {
+        self.service
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
@@ -89,7 +96,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(super) fn write(&mut self, loaded: &Loaded, request: &Request, answer: &Answer) -> Written {
         let connection = self.persistence(request);
         let fields = ReplyFields {
-            is_tag: loaded.tag(answer.service),
+            is_tag: loaded.tag(Some(answer.service)),
             date: Some(self.date.now()),
             connection,
             attribute: &answer.attribute,
@@ -129,12 +136,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(super) fn offer(&mut self, loaded: &Loaded, service: Service, request: &Request) {
         let connection = self.persistence(request);
         let reply = OptionsReply {
-            is_tag: loaded.tag(service),
+            is_tag: loaded.tag(Some(service)),
             date: Some(self.date.now()),
             connection,
             service: match service {
                 Service::Categorize => "weir categorize",
                 Service::Filter => "weir filter",
+            },
+            service_id: match service {
+                Service::Categorize => "categorize",
+                Service::Filter => "filter",
             },
             ttl_s: OPTIONS_TTL_S,
             connections_max: self.shared.connections_max,
@@ -159,7 +170,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return self.fail(Status::Overloaded, request, service, loaded);
         }
         let fields = ReplyFields {
-            is_tag: loaded.tag(Service::Filter),
+            is_tag: loaded.tag(service),
             date: Some(self.date.now()),
             connection: Persistence::Close,
             attribute: "",
@@ -181,16 +192,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         service: Option<Service>,
         loaded: &Loaded,
     ) -> End {
-        let is_tag = service.map(|service| loaded.tag(service));
-        write_error(status, is_tag, self.wire.output.end());
+        write_error(status, loaded.tag(service), self.wire.output.end());
         self.count(request, service, status);
         End::Refused
     }
 
     /// Answers what is no request, after which the connection ends.
     pub(super) fn reject(&mut self, status: Status) -> End {
-        write_error(status, None, self.wire.output.end());
-        let (service, method) = (ServiceLabel::Unknown, MethodLabel::Unknown);
+        let loaded = self.shared.loaded.load();
+        let named = named_service(self.wire.input.rest());
+        let service = named.and_then(|uri| loaded.service(&uri));
+        write_error(status, loaded.tag(service), self.wire.output.end());
+        let (service, method) = (ServiceLabel::of(service), MethodLabel::Unknown);
         self.shared.metrics.answered(service, method, status.code());
         End::BadRequest
     }
@@ -209,11 +222,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn count(&self, request: &Request, service: Option<Service>, status: Status) {
-        let service = match service {
-            Some(Service::Categorize) => ServiceLabel::Categorize,
-            Some(Service::Filter) => ServiceLabel::Filter,
-            None => ServiceLabel::Unknown,
-        };
+        let service = ServiceLabel::of(service);
         let method = match request.method {
             Method::Options => MethodLabel::Options,
             Method::Reqmod => MethodLabel::Reqmod,

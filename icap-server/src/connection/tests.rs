@@ -30,6 +30,20 @@ async fn an_idle_connection_is_closed_without_a_word() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn empty_lines_keep_no_connection_open() {
+    let (client, served) = served(Admission::Admitted);
+    let start = Instant::now();
+    let (_reader, mut writer) = tokio::io::split(client);
+    tokio::spawn(async move {
+        while writer.write_all(b"\r\n").await.is_ok() {
+            tokio::time::sleep(Duration::from_secs(7)).await;
+        }
+    });
+    assert_eq!(served.await.unwrap().0, End::Idle);
+    assert_eq!(start.elapsed().as_secs(), IDLE_MAX.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_slow_head_is_408_however_its_bytes_drip() {
     let (client, served) = served(Admission::Admitted);
     let start = Instant::now();
@@ -60,8 +74,15 @@ async fn a_body_that_stalls_ends_the_connection() {
         client.write_all(request.as_bytes()).await.unwrap();
         client.write_all(b"5\r\nab").await.unwrap();
         let start = Instant::now();
-        rest(&mut client).await;
+        let answer = rest(&mut client).await;
         assert_eq!(start.elapsed().as_secs(), BODY_STALL.as_secs(), "{request}");
+        let status = match request {
+            request if request.contains("Preview") => "408",
+            request if request.contains("204") => "204",
+            _ => "200",
+        };
+        assert_eq!(answer.get(9..12), Some(status), "{answer}");
+        assert_eq!(answer.matches("\nISTag: ").count(), 1, "{answer}");
         drop(client);
         assert_eq!(served.await.unwrap().0, End::Slow);
     }

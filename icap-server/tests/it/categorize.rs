@@ -1,6 +1,6 @@
 use expect_test::{Expect, expect};
 
-use crate::harness::{GET, exchange, reqmod, reqmod_of, started};
+use crate::harness::{Client, GET, exchange, reqmod, reqmod_of, started};
 
 #[tokio::test]
 async fn what_is_known_is_said() {
@@ -84,6 +84,7 @@ async fn options() {
                 ICAP/1.0 200 OK
                 Methods: REQMOD
                 Service: weir categorize
+                Service-ID: categorize
                 ISTag: TAG
                 Options-TTL: 3600
                 Max-Connections: 100
@@ -128,12 +129,40 @@ async fn each_error_has_its_status() {
         let server = started().await;
         // What follows an error is never read as a request.
         let answer = exchange(server.addresses()[0], format!("{request}{}", reqmod("", GET)));
-        let mut lines: Vec<&str> = answer.lines().collect();
-        lines.retain(|line| !line.starts_with("ISTag: "));
+        let lines: Vec<&str> = answer.lines().collect();
         let first = format!("ICAP/1.0 {status}");
-        let expected = [&first, "Connection: close", "Encapsulated: null-body=0", ""];
+        let expected = [
+            &first,
+            "ISTag: TAG",
+            "Connection: close",
+            "Encapsulated: null-body=0",
+            "",
+        ];
         assert_eq!(lines, expected, "{request}");
     }
+}
+
+#[tokio::test]
+async fn an_error_has_the_tag_of_the_service_that_it_is_about() {
+    let server = started().await;
+    let tag = |request: String| {
+        let mut client = Client::connect(server.addresses()[0]);
+        client.send(request);
+        client.field("ISTag")
+    };
+    let good = tag(reqmod("Allow: 204\r\n", GET));
+    for request in [
+        "RESPMOD icap://h/categorize ICAP/1.0\r\nEncapsulated: null-body=0\r\n\r\n",
+        "BREW icap://h/categorize ICAP/1.0\r\n\r\n",
+        "REQMOD icap://h/categorize ICAP/2.0\r\n\r\n",
+        "REQMOD icap://h/categorize ICAP/1.0\r\n\r\n",
+        "REQMOD icap://h/categorize ICAP/1.0\r\nEncapsulated: null-body=0\r\n\r\n",
+    ] {
+        assert_eq!(tag(request.to_owned()), good, "{request}");
+    }
+    let none = tag(reqmod_of("/other", "", GET));
+    assert_ne!(none, good);
+    assert_eq!(tag("GET / HTTP/1.1\r\n\r\n".to_owned()), none);
 }
 
 async fn check(request: String, expected: Expect) {

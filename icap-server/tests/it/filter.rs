@@ -175,6 +175,10 @@ async fn the_profile_is_the_named_one_else_the_sessions_else_the_default() {
     for service in ["/filter?profile=other", "/filter?profile="] {
         let answer = exchange(address, reqmod_of(service, CHILD, &http));
         assert!(answer.starts_with("ICAP/1.0 404 "), "{service} {answer}");
+        // An ICAP client hears of it when it starts.
+        let options = format!("OPTIONS icap://h{service} ICAP/1.0\r\nHost: h\r\n\r\n");
+        let answer = exchange(address, options);
+        assert!(answer.starts_with("ICAP/1.0 404 "), "{service} {answer}");
     }
 }
 

@@ -44,6 +44,26 @@ async fn requests_that_arrive_together_are_answered_in_order() {
 }
 
 #[tokio::test]
+async fn empty_lines_before_a_request_are_skipped_however_they_are_cut() {
+    let server = started().await;
+    let mut client = Client::connect(server.addresses()[0]);
+    for pieces in [
+        &["\r\n"][..],
+        &["\r", "\n"],
+        &["\r\n\r", "\n\r\n"],
+        &["\r\n", "\r\n", "\r", "\n"],
+    ] {
+        for piece in pieces {
+            client.send(piece);
+            std::thread::yield_now();
+        }
+        client.send(reqmod("Allow: 204\r\n", GET));
+        let answer = client.head();
+        assert!(answer.starts_with("ICAP/1.0 204 "), "{pieces:?} {answer}");
+    }
+}
+
+#[tokio::test]
 async fn every_cut_of_a_request_gets_the_same_answer() {
     let server = started().await;
     let address = server.addresses()[0];

@@ -86,6 +86,27 @@ impl Client {
         self.read_to("\r\n\r\n")
     }
 
+    /// Reads one head, and returns the value of a field as it was sent.
+    pub fn field(&mut self, name: &str) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.extend(self.bytes(1));
+        }
+        let head = String::from_utf8(head).unwrap();
+        let value = head.lines().find_map(|line| {
+            let (found, value) = line.split_once(": ")?;
+            (found == name).then(|| value.to_owned())
+        });
+        value.unwrap_or_else(|| panic!("no {name} in {head}"))
+    }
+
+    /// Reads so many bytes.
+    pub fn bytes(&mut self, len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        self.0.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
     /// Reads until the server closes the connection.
     pub fn rest(&mut self) -> String {
         let mut answer = Vec::new();

@@ -12,4 +12,5 @@ mod filter;
 mod framing;
 mod harness;
 mod life;
+mod matrix;
 mod recorded;

@@ -111,6 +111,7 @@ fn an_offer() {
         date: None,
         connection: Connection::KeepAlive,
         service: "categories",
+        service_id: "categorize",
         ttl_s: 60,
         connections_max: 1000,
         include: "X-Client-IP",
@@ -123,6 +124,7 @@ fn an_offer() {
             ICAP/1.0 200 OK
             Methods: REQMOD
             Service: categories
+            Service-ID: categorize
             ISTag: "T1"
             Options-TTL: 60
             Max-Connections: 1000
@@ -145,7 +147,7 @@ fn errors_close() {
         Status::Version,
     ] {
         let mut out = Vec::new();
-        write_error(status, Some(&tag()), &mut out);
+        write_error(status, &tag(), &mut out);
         let FedAnswer::Answer(answer, used) = AnswerReader::new(Exchange::Reqmod).feed(&out) else {
             panic!("{status:?}")
         };
