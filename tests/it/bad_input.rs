@@ -211,7 +211,7 @@ fn each_wrong_file_is_told_with_place_and_remedy() {
         policy.yaml: "block: [" -> "blok: ["
           policy.yaml:2:21: error: `blok` is not a key here; use `pass`, `block` or `redirect`
         policy.yaml: "    icap" -> "    icp"
-          policy.yaml:5:5: error: `icp` is not a key here; use `id`, `icap`, `policy`, `pass_list`, `block_list`, `redirect_list`, `default_action`, `unknown_action`, `error_action`, `undecidable_action`, `block_response` or `sni_check`
+          policy.yaml:5:5: error: `icp` is not a key here; use `id`, `icap`, `policy`, `pass_list`, `block_list`, `redirect_list`, `default_action`, `unknown_action`, `error_action`, `error_actions`, `undecidable_action`, `block_response` or `sni_check`
         policy.yaml: "file:" -> "path:"
           policy.yaml:1:81: error: `path` is not a key here; use `file`
         policy.test.yaml: "cases" -> "case"

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use filter::AskError;
+use policy::written::or;
 
 /// Content-filtering gateway: judges each web request by a policy file, and passes, blocks or
 /// redirects it.
@@ -125,6 +127,14 @@ pub struct Explain {
     /// Ask this ICAP service, such as icap://127.0.0.1:1344/categorize
     #[arg(long, value_name = "URI")]
     pub icap: Option<String>,
+    /// How the categorizer fails: connect, timeout, protocol, status, overload or breaker_open
+    #[arg(
+        long,
+        value_name = "CLASS",
+        value_parser = failure_class,
+        conflicts_with_all = ["categories", "icap"]
+    )]
+    pub icap_failure: Option<AskError>,
     /// Enforce as on a TLS connection; an https URI implies it
     #[arg(long)]
     pub tls: bool,
@@ -169,6 +179,11 @@ pub enum Categories {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+}
+
+fn failure_class(word: &str) -> Result<AskError, String> {
+    AskError::of_word(word)
+        .ok_or_else(|| format!("use {}", or(&AskError::ALL.map(AskError::as_str))))
 }
 
 #[cfg(test)]

@@ -128,12 +128,15 @@ impl Filter {
                     Basis::settled(judging.profile, uri, basis.told())
                 };
             }
-            let told = answers.next().and_then(Result::ok).map(|answer| {
-                prefix_rejected |= answer.has_invalid_prefix(uri);
-                if question.generations == current {
-                    self.remember_answer(judging, uri, &answer, now);
+            let told = answers.next().map(|answer| match answer {
+                Ok(answer) => {
+                    prefix_rejected |= answer.has_invalid_prefix(uri);
+                    if question.generations == current {
+                        self.remember_answer(judging, uri, &answer, now);
+                    }
+                    Basis::Fresh(Fact::Categories(answer.categories))
                 }
-                Basis::Fresh(Fact::Categories(answer.categories))
+                Err(failure) => Basis::Unanswered(Some(failure)),
             });
             Basis::settled(judging.profile, uri, told)
         });

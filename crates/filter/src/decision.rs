@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use policy::{
-    Action, BlockResponse, PolicySet, Profile, RedirectFacts, RedirectTemplate, SniCheck,
+    Action, AskError, BlockResponse, PolicySet, Profile, RedirectFacts, RedirectTemplate, SniCheck,
 };
 use uri::InvalidUri;
 
@@ -17,6 +17,8 @@ pub struct Decision {
     pub source: Source,
     /// Why the request could not be judged, if it could not.
     pub undecidable: Option<Undecidable>,
+    /// Why the categorizer did not answer, if that decided.
+    pub failure: Option<AskError>,
     /// The list entry or the category that decided, if one did.
     pub rule: Option<Arc<str>>,
     /// The categories that were found, in lower case.
@@ -169,6 +171,7 @@ impl Decision {
             action: verdict.action,
             source: verdict.source,
             undecidable: None,
+            failure: verdict.failure,
             rule: verdict.rule,
             categories: verdict.categories,
             destination,
@@ -189,6 +192,7 @@ impl Decision {
             action: Action::Pass,
             source,
             undecidable: None,
+            failure: None,
             rule: None,
             categories: Arc::default(),
             destination: None,

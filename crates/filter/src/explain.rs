@@ -74,9 +74,13 @@ pub fn explain(
             Local::Ask => Some(ask(uri)),
             Local::Listed(_) | Local::NotAsked => None,
         };
-        let told = answer.as_ref().and_then(|answer| answer.as_ref().ok());
-        prefix_rejected |= told.is_some_and(|answer| answer.has_invalid_prefix(uri));
-        let told = told.map(|it| Basis::Fresh(Fact::Categories(Arc::clone(&it.categories))));
+        let told = answer.as_ref().map(|answer| match answer {
+            Ok(answer) => {
+                prefix_rejected |= answer.has_invalid_prefix(uri);
+                Basis::Fresh(Fact::Categories(Arc::clone(&answer.categories)))
+            }
+            Err(failure) => Basis::Unanswered(Some(*failure)),
+        });
         let basis = Basis::settled(judging.profile, uri, told);
         readings.push(steps(judging, uri, answer, &basis));
         basis

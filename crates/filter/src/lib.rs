@@ -20,5 +20,6 @@ pub use cache::{CACHED_URI_LEN_MAX, CacheLimits, PREFIX_LENGTHS_MAX};
 pub use decide::{Filter, Rules};
 pub use decision::{Decision, Enforcement, Protocol, Source, Undecidable};
 pub use explain::{CategoryStep, Explanation, ReadingSteps, explain};
-pub use question::{Answer, AskError, Question, Request, SharedPrefix, Step, Target};
+pub use policy::AskError;
+pub use question::{Answer, Question, Request, SharedPrefix, Step, Target};
 pub use verdict::ActionOrigin;

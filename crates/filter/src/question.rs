@@ -102,23 +102,6 @@ pub enum SharedPrefix {
     Malformed,
 }
 
-/// Why no usable answer arrived.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum AskError {
-    /// No connection.
-    Connect,
-    /// The deadline passed first.
-    Timeout,
-    /// Not an ICAP answer.
-    Protocol,
-    /// An ICAP status that answers nothing.
-    Status,
-    /// Too many questions are waiting, here or there.
-    Overload,
-    /// The endpoint failed too often of late.
-    BreakerOpen,
-}
-
 impl Answer {
     /// Returns whether the answer to a question about `uri` claims to hold for a prefix that it
     /// cannot hold for.
@@ -152,20 +135,5 @@ impl SharedPrefix {
             return None;
         }
         text.get(..len)
-    }
-}
-
-impl AskError {
-    /// Returns the word for logs and metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::Timeout => "timeout",
-            Self::Protocol => "protocol",
-            Self::Status => "status",
-            Self::Overload => "overload",
-            Self::BreakerOpen => "breaker_open",
-        }
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use policy::{Action, ListHit, ListKind, Profile, most_restrictive};
+use policy::{Action, AskError, ListHit, ListKind, Profile, most_restrictive};
 use uri::NormalUri;
 
 use crate::Source;
@@ -28,8 +28,9 @@ pub(crate) enum Basis {
     Cached(Fact),
     /// In no list, and the profile does not ask.
     NotAsked,
-    /// In no list, and the categorizer did not answer rightly in time.
-    Unanswered,
+    /// In no list, and the categorizer did not answer rightly in time. None: it was not asked,
+    /// since a list of an earlier policy had an entry.
+    Unanswered(Option<AskError>),
 }
 
 /// What a profile knows of a URI without cache and categorizer.
@@ -51,6 +52,8 @@ pub(crate) struct Verdict {
     pub(crate) rule: Option<Arc<str>>,
     pub(crate) categories: Arc<[Arc<str>]>,
     pub(crate) ground: Ground,
+    /// Why the categorizer did not answer, if that decides.
+    pub(crate) failure: Option<AskError>,
 }
 
 /// Whether the action was meant for this URI: it survives the cache, which the source does not.
@@ -108,7 +111,7 @@ impl Basis {
         match Local::find(profile, uri) {
             Local::Listed(hit) => Self::Fresh(hit.into()),
             Local::NotAsked => Self::NotAsked,
-            Local::Ask => told.unwrap_or(Self::Unanswered),
+            Local::Ask => told.unwrap_or(Self::Unanswered(None)),
         }
     }
 
@@ -122,7 +125,7 @@ impl Basis {
             Self::Fresh(Fact::Listed { .. })
             | Self::Cached(Fact::Listed { .. })
             | Self::NotAsked
-            | Self::Unanswered => None,
+            | Self::Unanswered(_) => None,
         }
     }
 
@@ -135,7 +138,10 @@ impl Basis {
                 ..fact.judge(profile)
             },
             Self::NotAsked => Verdict::plain(profile.unknown_action, Source::Unknown),
-            Self::Unanswered => Verdict::plain(profile.error_action, Source::Error),
+            Self::Unanswered(failure) => Verdict {
+                failure: *failure,
+                ..Verdict::plain(profile.error_actions.action(*failure), Source::Error)
+            },
         }
     }
 }
@@ -162,6 +168,7 @@ impl Verdict {
             rule: None,
             categories: Arc::default(),
             ground: Ground::Fallback,
+            failure: None,
         }
     }
 
@@ -228,6 +235,7 @@ fn by_categories(profile: &Profile, categories: &Arc<[Arc<str>]>) -> Verdict {
         rule: Some(Arc::clone(category)),
         categories: Arc::clone(categories),
         ground,
+        failure: None,
     }
 }
 

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use crate::compile::wrong_category;
 use crate::remarks::Site;
 use crate::suggest::nearest;
-use crate::written::{self, Placed, Remarks, Written};
-use crate::{Action, Diagnostic, Place};
+use crate::written::{self, Placed, Remarks, Written, or, quote};
+use crate::{Action, AskError, Diagnostic, Place};
 
 #[cfg(test)]
 mod tests;
@@ -28,6 +28,9 @@ pub const SOURCES: [&str; 12] = [
     "error",
     "undecidable",
 ];
+
+/// The failure of a case that does not say which: nobody is there.
+const ERROR: &str = "error";
 
 /// The tests of one profile of a policy.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -75,8 +78,8 @@ pub enum Subject {
 pub enum Categorized {
     /// These categories, in lower case; maybe none.
     Categories(Vec<String>),
-    /// It cannot be asked.
-    Error,
+    /// It could not be asked, or did not answer rightly.
+    Failed(AskError),
 }
 
 /// Who requests; what is absent is empty in a redirect.
@@ -259,17 +262,24 @@ fn categorized(
                 .collect(),
         );
     };
-    if icap.text != "error" {
+    let class = match icap.text.as_str() {
+        ERROR => Some(AskError::Connect),
+        word => AskError::of_word(word),
+    };
+    if class.is_none() {
+        let mut words = vec![ERROR];
+        words.extend(AskError::ALL.map(AskError::as_str));
         let text = format!(
-            "`{}` is no answer; use `icap: error`, or `categories`",
-            icap.text
+            "`{}` is no failure; use {}, or `categories`",
+            quote(&icap.text),
+            or(&words)
         );
         remarks.error(icap.place, text);
     } else if let Some(categories) = categories {
-        let text = "a case has one of `categories` and `icap: error`";
+        let text = "a case has one of `categories` and `icap`";
         remarks.error(categories.place, text);
     }
-    Categorized::Error
+    Categorized::Failed(class.unwrap_or(AskError::Connect))
 }
 
 fn category(text: &Written, remarks: &mut Remarks) -> Option<String> {

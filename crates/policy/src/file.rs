@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use crate::AskError;
 use crate::written::{Named, Placed, Written};
 
 #[derive(Debug, Deserialize)]
@@ -66,9 +67,23 @@ pub(crate) struct ProfileWritten {
     pub(crate) default_action: Option<Placed<ActionWritten>>,
     pub(crate) unknown_action: Option<Placed<ActionWritten>>,
     pub(crate) error_action: Option<Placed<ActionWritten>>,
+    #[serde(default)]
+    pub(crate) error_actions: ErrorActionsWritten,
     pub(crate) undecidable_action: Option<Placed<ActionWritten>>,
     pub(crate) block_response: Option<Written>,
     pub(crate) sni_check: Option<Written>,
+}
+
+/// The keys are the words of [`AskError`](crate::AskError).
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ErrorActionsWritten {
+    pub(crate) connect: Option<Placed<ActionWritten>>,
+    pub(crate) timeout: Option<Placed<ActionWritten>>,
+    pub(crate) protocol: Option<Placed<ActionWritten>>,
+    pub(crate) status: Option<Placed<ActionWritten>>,
+    pub(crate) overload: Option<Placed<ActionWritten>>,
+    pub(crate) breaker_open: Option<Placed<ActionWritten>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -85,6 +100,23 @@ pub(crate) enum ActionWritten {
     Redirect(Written),
     /// Something else; it is called by its kind.
     Neither(&'static str),
+}
+
+impl ErrorActionsWritten {
+    /// Returns what is written for each class, in the order of [`AskError::ALL`].
+    pub(crate) fn each(&self) -> impl Iterator<Item = (AskError, &Option<Placed<ActionWritten>>)> {
+        AskError::ALL.into_iter().map(|class| {
+            let written = match class {
+                AskError::Connect => &self.connect,
+                AskError::Timeout => &self.timeout,
+                AskError::Protocol => &self.protocol,
+                AskError::Status => &self.status,
+                AskError::Overload => &self.overload,
+                AskError::BreakerOpen => &self.breaker_open,
+            };
+            (class, written)
+        })
+    }
 }
 
 impl<'de> Deserialize<'de> for ListWritten {

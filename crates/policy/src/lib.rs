@@ -8,6 +8,7 @@ mod action;
 mod case;
 mod compile;
 mod diagnostic;
+mod failure;
 mod file;
 mod kind;
 mod lists;
@@ -21,6 +22,7 @@ pub use action::{Action, BlockResponse, DestinationId, SniCheck, most_restrictiv
 pub use case::{Case, Categorized, Expectation, SOURCES, Subject, Subscriber, TestFile, Verb};
 pub use compile::{Compiled, LIST_LEN_MAX, compile};
 pub use diagnostic::{Diagnostic, Place, Severity};
+pub use failure::{AskError, ErrorActions};
 pub use kind::FileKind;
 pub use lists::{ListHit, ListKind, Lists};
 pub use redirect::{

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use prefix_trie::joint::JointPrefixMap;
 
-use crate::{Action, BlockResponse, DestinationId, Lists, RedirectTemplate, SniCheck};
+use crate::{
+    Action, BlockResponse, DestinationId, ErrorActions, Lists, RedirectTemplate, SniCheck,
+};
 
 /// A policy file ready to decide with.
 #[derive(Debug, Default)]
@@ -36,7 +38,7 @@ pub struct Profile {
     /// Nothing in the lists and ICAP off, or no category found.
     pub unknown_action: Action,
     /// ICAP could not be asked.
-    pub error_action: Action,
+    pub error_actions: ErrorActions,
     /// The request cannot be judged.
     pub undecidable_action: Action,
     /// What a blocked client gets.

@@ -68,6 +68,8 @@ struct Decided<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     undecidable: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    icap_failure: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     categories: Vec<&'a str>,
@@ -141,6 +143,7 @@ impl<'a> Line<'a> {
             action: action_word(decision.action),
             source: decision.source.as_str(),
             undecidable: decision.undecidable.map(|reason| reason.as_str()),
+            icap_failure: decision.failure.map(|failure| failure.as_str()),
             rule: decision.rule.as_deref(),
             categories: decision.categories.iter().map(|name| &**name).collect(),
             sni_check: judged.binding().map(Binding::as_str),

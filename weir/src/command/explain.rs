@@ -55,7 +55,10 @@ pub(crate) fn run(options: &Explain, out: &mut dyn Write) -> Result<u8, Failure>
             fault = Some(error);
             kind
         }),
-        None => Ok(answer_of(&names)),
+        None => match options.icap_failure {
+            Some(class) => Err(class),
+            None => Ok(answer_of(&names)),
+        },
     };
     let explanation = explain(&rules, request, &mut answer);
     let mut page = Page(String::new());

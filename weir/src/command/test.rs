@@ -125,7 +125,7 @@ fn outcome(rules: &Rules, profile: Option<&str>, case: &Case) -> Outcome {
 fn answer(categorized: &Categorized) -> Result<Answer, AskError> {
     match categorized {
         Categorized::Categories(names) => Ok(answer_of(names)),
-        Categorized::Error => Err(AskError::Connect),
+        Categorized::Failed(class) => Err(*class),
     }
 }
 

@@ -47,7 +47,7 @@ fn cases_have_what_the_file_says() {
                 name: "errors block".to_owned(),
                 place: place(9, 5),
                 subject: Subject::Sni("a.example".to_owned()),
-                categorized: Categorized::Error,
+                categorized: Categorized::Failed(AskError::Connect),
                 subscriber: Subscriber::default(),
                 expect: Expectation {
                     place: place(13, 7),
@@ -146,9 +146,9 @@ fn values() {
             policy: a.yaml\ncases:\n- {name: x, uri: a, sni: b, expect: {action: pass}}
               f.test.yaml:3:3: error: a case has one of `uri` and `sni`
             policy: a.yaml\ncases:\n- {name: x, uri: a, icap: down, expect: {action: pass}}
-              f.test.yaml:3:27: error: `down` is no answer; use `icap: error`, or `categories`
+              f.test.yaml:3:27: error: `down` is no failure; use `error`, `connect`, `timeout`, `protocol`, `status`, `overload` or `breaker_open`, or `categories`
             policy: a.yaml\ncases:\n- {name: x, uri: a, icap: error, categories: [b], expect: {action: pass}}
-              f.test.yaml:3:46: error: a case has one of `categories` and `icap: error`
+              f.test.yaml:3:46: error: a case has one of `categories` and `icap`
             policy: a.yaml\ncases:\n- {name: x, uri: a, categories: [\'\', \'b,c\'], expect: {action: pass}}
               f.test.yaml:3:34: error: `` is not a category; use a name without commas and without spaces at its ends
               f.test.yaml:3:38: error: `b,c` is not a category; use a name without commas and without spaces at its ends

@@ -12,7 +12,7 @@ use crate::lists::Listed;
 use crate::remarks::Site;
 use crate::suggest::unknown;
 use crate::written::{Named, Placed, Remarks, Written};
-use crate::{Action, BlockResponse, ListKind, Lists, Place, Profile, SniCheck};
+use crate::{Action, BlockResponse, ErrorActions, ListKind, Lists, Place, Profile, SniCheck};
 
 /// The greatest Content-Filtering-Profile-Id; the value after it means "no profile" (S4 4.1.1).
 const ID_MAX: u32 = u32::MAX - 1;
@@ -66,7 +66,7 @@ impl<'a> Compiler<'a> {
             policy: policy.map(|compiled| compiled.policy.clone()),
             default_action: self.required(name, "default_action", &written.default_action),
             unknown_action: self.required(name, "unknown_action", &written.unknown_action),
-            error_action: self.required(name, "error_action", &written.error_action),
+            error_actions: self.error_actions(name, written),
             undecidable_action: self.required(
                 name,
                 "undecidable_action",
@@ -132,6 +132,17 @@ impl<'a> Compiler<'a> {
             return Action::Block;
         };
         self.action(written.place, &written.value)
+    }
+
+    fn error_actions(&mut self, name: &Written, written: &ProfileWritten) -> ErrorActions {
+        let otherwise = self.required(name, "error_action", &written.error_action);
+        let mut actions = ErrorActions::all(otherwise);
+        for (class, own) in written.error_actions.each() {
+            if let Some(own) = own {
+                actions.set(class, self.action(own.place, &own.value));
+            }
+        }
+        actions
     }
 
     fn action(&mut self, place: Place, written: &ActionWritten) -> Action {
@@ -292,8 +303,10 @@ pub(super) fn destinations(written: &ProfileWritten) -> Vec<&Written> {
         &written.error_action,
         &written.undecidable_action,
     ];
+    let of_errors = written.error_actions.each().map(|(_, action)| action);
     let of_actions = actions
         .into_iter()
+        .chain(of_errors)
         .flatten()
         .filter_map(|action| match &action.value {
             ActionWritten::Redirect(to) => Some(to),

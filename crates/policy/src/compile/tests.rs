@@ -3,8 +3,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    Action, BlockResponse, DestinationId, FileKind, LOCATION_LEN_MAX, ListKind, TestFile,
-    most_restrictive,
+    Action, AskError, BlockResponse, DestinationId, ErrorActions, FileKind, LOCATION_LEN_MAX,
+    ListKind, TestFile, most_restrictive,
 };
 
 mod errors;
@@ -51,7 +51,7 @@ fn profiles_have_what_the_file_says() {
     let child = set.profile("child").unwrap();
     assert_eq!(child.id, Some(7));
     assert!(child.icap);
-    assert_eq!(child.error_action, Action::Block);
+    assert_eq!(child.error_actions, ErrorActions::all(Action::Block));
     assert_eq!(child.block_response, BlockResponse::Forbidden);
     let policy = child.policy.as_ref().unwrap();
     assert_eq!(&*policy.name, "family");
@@ -141,8 +141,28 @@ profiles:
     let profile = set.profile("p").unwrap();
     let redirect = |id| Action::Redirect(DestinationId(id));
     assert_eq!(profile.undecidable_action, redirect(0));
-    assert_eq!(profile.error_action, redirect(0));
+    assert_eq!(profile.error_actions.otherwise, redirect(0));
     assert_eq!(profile.default_action, redirect(2));
+}
+
+#[test]
+fn a_failure_has_the_action_of_its_class() {
+    let policy = compiled(&profile_with(
+        "",
+        "error_actions: {timeout: block, overload: {redirect: 'https://1.example/'}}",
+    ))
+    .set;
+    let actions = policy.profile("p").unwrap().error_actions;
+    for class in AskError::ALL {
+        let expected = match class {
+            AskError::Timeout => Action::Block,
+            AskError::Overload => Action::Redirect(DestinationId(0)),
+            AskError::Connect | AskError::Protocol | AskError::Status | AskError::BreakerOpen => {
+                Action::Pass
+            }
+        };
+        assert_eq!(actions.action(Some(class)), expected, "{class:?}");
+    }
 }
 
 #[test]
@@ -245,7 +265,7 @@ fn the_guide_shows_files_that_work() {
     let blocks: Vec<&str> = blocks
         .filter_map(|rest| rest.split("\n```").next())
         .collect();
-    assert_eq!(blocks.len(), 4);
+    assert_eq!(blocks.len(), 5);
     for block in blocks {
         match FileKind::of(block) {
             Some(FileKind::Policy) => assert_eq!(compiled(block).warnings, [], "{block}"),

@@ -24,6 +24,7 @@ profiles:
     default_action: block
     unknown_action: pass
     error_action: block
+    error_actions: {overload: pass}
     undecidable_action: block
     block_response: forbidden
   strict:
@@ -195,6 +196,36 @@ fn spaces_and_empty_names_are_no_categories() {
         decision          pass, from unknown
         enforcement       forwarded
     "#]],
+    );
+}
+
+#[test]
+fn a_failure_takes_the_action_of_its_class() {
+    check(
+        &["--icap-failure", "overload", "http://play.example/"],
+        expect![[r#"
+            requested         http://play.example/
+            normal form       http://play.example/
+            profile           child
+            lists             no entry in pass_list, block_list and redirect_list
+            categories        the categorizer failed: overload
+            action            pass, from error
+            decision          pass, from error
+            enforcement       forwarded
+        "#]],
+    );
+    check(
+        &["--icap-failure", "timeout", "http://play.example/"],
+        expect![[r#"
+            requested         http://play.example/
+            normal form       http://play.example/
+            profile           child
+            lists             no entry in pass_list, block_list and redirect_list
+            categories        the categorizer failed: timeout
+            action            block, from error
+            decision          block, from error
+            enforcement       403 with the block page
+        "#]],
     );
 }
 

@@ -14,6 +14,7 @@ profiles:
     default_action: pass
     unknown_action: pass
     error_action: block
+    error_actions: {timeout: pass, overload: {redirect: "http://notice.example/"}}
     undecidable_action: block
 bypass: ["192.0.2.0/24"]
 "#;
@@ -47,6 +48,30 @@ cases:
                       location: expected `http://notice.example/`, got none
                       rule: expected `news`, got `gambling`
             2 passed, 1 failed
+        "#]],
+    );
+}
+
+#[test]
+fn a_failure_takes_the_action_of_its_class() {
+    check(
+        r#"
+policy: family.yaml
+profile: child
+cases:
+  - {name: error, uri: "http://a.example/", icap: error, expect: {action: block, source: error}}
+  - {name: connect, uri: "http://a.example/", icap: connect, expect: {action: block, source: error}}
+  - {name: timeout, uri: "http://a.example/", icap: timeout, expect: {action: pass, source: error}}
+  - {name: overload, uri: "http://a.example/", icap: overload, expect: {action: redirect, source: error}}
+"#,
+        exit::SUCCESS,
+        expect![[r#"
+            family.test.yaml
+              pass  error
+              pass  connect
+              pass  timeout
+              pass  overload
+            4 passed, 0 failed
         "#]],
     );
 }

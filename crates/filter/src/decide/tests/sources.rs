@@ -91,6 +91,55 @@ fn s4_3_3_default_unknown_and_error_action() {
     );
 }
 
+/// Each class of failure has its own action, and the decision tells the class.
+#[test]
+fn a_failure_takes_the_action_of_its_class() {
+    let actions = "error_action: block\n    error_actions: {timeout: pass, \
+                   overload: {redirect: \"http://new.example/?busy\"}}";
+    let policy = POLICY.replacen("error_action: block", actions, 1);
+    for failure in AskError::ALL {
+        let mut world = World::new();
+        world.reload(&policy);
+        let question = world.ask("child", "http://a.example/");
+        let (rules, now) = (&world.rules, world.now);
+        let decision = world
+            .filter
+            .finish(rules, question, vec![Err(failure)], now);
+        let expected = match failure {
+            AskError::Timeout => "pass error",
+            AskError::Overload => ">http://new.example/?busy error",
+            AskError::Connect | AskError::Protocol | AskError::Status | AskError::BreakerOpen => {
+                "block error"
+            }
+        };
+        assert_eq!(show(&decision), expected, "{failure:?}");
+        assert_eq!(decision.failure, Some(failure));
+        assert_eq!(world.filter.cached_entries(), 0);
+    }
+}
+
+/// Of several readings the one that decides tells its failure.
+#[test]
+fn the_deciding_reading_tells_its_failure() {
+    let actions = "error_action: block\n    error_actions: {timeout: pass}";
+    let policy = POLICY.replacen("error_action: block", actions, 1);
+    for (first, second, expected) in [
+        (AskError::Timeout, AskError::Status, AskError::Status),
+        (AskError::Status, AskError::Timeout, AskError::Status),
+    ] {
+        let mut world = World::new();
+        world.reload(&policy);
+        let question = world.ask("child", TWO_READINGS);
+        let answers = vec![Err(first), Err(second)];
+        let (rules, now) = (&world.rules, world.now);
+        let decision = world.filter.finish(rules, question, answers, now);
+        assert_eq!(
+            (show(&decision).as_str(), decision.failure),
+            ("block error", Some(expected))
+        );
+    }
+}
+
 #[test]
 fn an_address_that_is_bypassed_passes_whatever_is_asked_for() {
     let readings = Readings::parse(b"http://casino.example/").unwrap();

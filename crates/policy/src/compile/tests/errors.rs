@@ -25,39 +25,39 @@ fn shapes_of_the_file_and_its_profiles() {
         &rows,
         expect![[r#"
 
-          p.yaml:1:1: error: the key `profiles` is missing
-        profiles:
-          p.yaml:1:9: error: no profile; a policy file needs one
-        profiles: {}
-          p.yaml:1:11: error: no profile; a policy file needs one
-        profiles: [p]
-          p.yaml:1:11: error: `[p]` stands here; use keys with values (`key: value`)
-        profils: {p: {}}
-          p.yaml:1:1: error: `profils` is not a key here; use `lists`, `policies`, `profiles`, `default_profile` or `bypass`
-        profiles: {p: }
-          p.yaml:1:12: error: profile `p` has no `default_action`; use pass, block or {redirect: "http://…"}
-          p.yaml:1:12: error: profile `p` has no `unknown_action`; use pass, block or {redirect: "http://…"}
-          p.yaml:1:12: error: profile `p` has no `error_action`; use pass, block or {redirect: "http://…"}
-          p.yaml:1:12: error: profile `p` has no `undecidable_action`; use pass, block or {redirect: "http://…"}
-        profiles: {p: block}
-          p.yaml:1:15: error: `block}` stands here; use keys with values (`key: value`)
-        profiles: {p: {acton: block}}
-          p.yaml:1:16: error: `acton` is not a key here; use `id`, `icap`, `policy`, `pass_list`, `block_list`, `redirect_list`, `default_action`, `unknown_action`, `error_action`, `undecidable_action`, `block_response` or `sni_check`
-        profiles: {p: {}, p: {}}
-          p.yaml:1:19: error: the key `p` is here twice; keep one
-        profiles: {p: {pass_list: school}}
-          p.yaml:1:27: error: `school}}` stands here; use a list (`[a, b]`, or lines that start with `-`)
-        profiles: {p: {pass_list: {school: 1}}}
-          p.yaml:1:27: error: `{school: 1}}}` stands here; use a list (`[a, b]`, or lines that start with `-`)
-        profiles: {p: {id: [7]}}
-          p.yaml:1:20: error: `[7]}}` stands here; use a single value
-        profiles: {p: {default_action: {redirekt: \'https://a.example/\'}}}
-          p.yaml:1:33: error: `redirekt` is not a key here; use `redirect`
-        profiles: {p: {default_action: {redirect: \'https://a.example/\', to: b}}}
-          p.yaml:1:65: error: `to` is not a key here; use `redirect`
-        profiles: {p: {default_action: {}}}
-          p.yaml:1:32: error: the key `redirect` is missing
-    "#]],
+              p.yaml:1:1: error: the key `profiles` is missing
+            profiles:
+              p.yaml:1:9: error: no profile; a policy file needs one
+            profiles: {}
+              p.yaml:1:11: error: no profile; a policy file needs one
+            profiles: [p]
+              p.yaml:1:11: error: `[p]` stands here; use keys with values (`key: value`)
+            profils: {p: {}}
+              p.yaml:1:1: error: `profils` is not a key here; use `lists`, `policies`, `profiles`, `default_profile` or `bypass`
+            profiles: {p: }
+              p.yaml:1:12: error: profile `p` has no `default_action`; use pass, block or {redirect: "http://…"}
+              p.yaml:1:12: error: profile `p` has no `unknown_action`; use pass, block or {redirect: "http://…"}
+              p.yaml:1:12: error: profile `p` has no `error_action`; use pass, block or {redirect: "http://…"}
+              p.yaml:1:12: error: profile `p` has no `undecidable_action`; use pass, block or {redirect: "http://…"}
+            profiles: {p: block}
+              p.yaml:1:15: error: `block}` stands here; use keys with values (`key: value`)
+            profiles: {p: {acton: block}}
+              p.yaml:1:16: error: `acton` is not a key here; use `id`, `icap`, `policy`, `pass_list`, `block_list`, `redirect_list`, `default_action`, `unknown_action`, `error_action`, `error_actions`, `undecidable_action`, `block_response` or `sni_check`
+            profiles: {p: {}, p: {}}
+              p.yaml:1:19: error: the key `p` is here twice; keep one
+            profiles: {p: {pass_list: school}}
+              p.yaml:1:27: error: `school}}` stands here; use a list (`[a, b]`, or lines that start with `-`)
+            profiles: {p: {pass_list: {school: 1}}}
+              p.yaml:1:27: error: `{school: 1}}}` stands here; use a list (`[a, b]`, or lines that start with `-`)
+            profiles: {p: {id: [7]}}
+              p.yaml:1:20: error: `[7]}}` stands here; use a single value
+            profiles: {p: {default_action: {redirekt: \'https://a.example/\'}}}
+              p.yaml:1:33: error: `redirekt` is not a key here; use `redirect`
+            profiles: {p: {default_action: {redirect: \'https://a.example/\', to: b}}}
+              p.yaml:1:65: error: `to` is not a key here; use `redirect`
+            profiles: {p: {default_action: {}}}
+              p.yaml:1:32: error: the key `redirect` is missing
+        "#]],
     );
 }
 
@@ -121,6 +121,9 @@ fn values_of_profiles() {
         "block_response: drop",
         "sni_check: warn",
         "sni_check: false",
+        "error_actions: {timeout: drop}",
+        "error_actions: {late: pass}",
+        "error_actions: pass",
         "default_action: blok\n  q:",
         "redirect_list: [{to: 'notice', lists: []}]",
         "redirect_list: [{to: 'https://n.example/?a=%X', lists: []}]",
@@ -151,6 +154,12 @@ fn values_of_profiles() {
               p.yaml:8:16: error: `warn` is not known here; use `off`, `log` or `require`
             sni_check: false
               p.yaml:8:16: error: `false` is not known here; use `off`, `log` or `require`
+            error_actions: {timeout: drop}
+              p.yaml:8:30: error: `drop` is not an action; use pass, block or {redirect: "http://…"}
+            error_actions: {late: pass}
+              p.yaml:8:21: error: `late` is not a key here; use `connect`, `timeout`, `protocol`, `status`, `overload` or `breaker_open`
+            error_actions: pass
+              p.yaml:8:20: error: `pass` stands here; use keys with values (`key: value`)
             default_action: blok\n  q:
               p.yaml:8:5: error: the key `default_action` is here twice; keep one
             redirect_list: [{to: \'notice\', lists: []}]
