@@ -27,6 +27,7 @@ mod protocols;
 mod s4;
 mod settings;
 mod sni_check;
+mod squid;
 mod transparent;
 mod tunnel;
 mod up;

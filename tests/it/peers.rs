@@ -1,5 +1,4 @@
-//! Real programs on the other side: c-icap behind the proxy, Squid in front of the ICAP server,
-//! curl and Chromium as clients.
+//! Real programs on the other side: c-icap behind the proxy, curl and Chromium as clients.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -7,7 +6,6 @@ use std::process::Command;
 use tests::gateway::{Gateway, Setup};
 use tests::origin::Origin;
 use tests::peers;
-use tests::program::Program;
 use tests::tls::TlsOrigin;
 
 const POLICY: &str = r#"
@@ -67,85 +65,6 @@ fn c_icap_categorizes_behind_the_proxy() {
         (line["source"].as_str(), line["rule"].as_str()),
         (Some("icap"), Some("adult"))
     );
-}
-
-fn icap_server() -> Program {
-    let config = "policy: policy.yaml\nicap_server:\n  listen: [\"127.0.0.1:0\"]\n  categories: categories\n";
-    let policy = policy("icap: true");
-    let config = format!(
-        "{config}proxy:\n  listen: [{{mode: explicit, address: \"127.0.0.1:0\"}}]\n  icap: {{services: [\"icap://127.0.0.1:1344/categorize\"]}}\n"
-    );
-    Program::start(
-        &["icap-server", "--config", "weir.yaml"],
-        &[
-            ("weir.yaml", &config),
-            ("policy.yaml", &policy),
-            ("categories/adult/domains", "adult.test\n"),
-            ("categories/news/domains", "news.test\n"),
-        ],
-    )
-}
-
-#[test]
-fn squid_in_front_of_the_filter() {
-    if tests::tier_missing(
-        "real peers",
-        tests::program_missing(&["squid", "curl", "unshare"]),
-    ) {
-        return;
-    }
-    let mut server = icap_server();
-    let address = server.address("icap", 0);
-    let origin = Origin::start("web");
-    let port = origin.address.port();
-    let names = ["news.test", "adult.test", "blocked.test", "moved.test"];
-    let hosts = names.map(|name| (name, "127.0.0.1"));
-    let squid = peers::squid(&format!("icap://{address}/filter"), &hosts, "");
-    let curl = |arguments: &[&str]| {
-        let shown = ["--write-out", "%{http_code} %{redirect_url}"];
-        curl(squid.address, &[&shown, arguments].concat())
-    };
-    let url = |name: &str, path: &str| format!("http://{name}:{port}{path}");
-    assert_eq!(curl(&[&url("news.test", "/a")]), "origin web: GET /a\n200 ");
-    assert!(curl(&[&url("adult.test", "/")]).ends_with("403 "));
-    assert!(curl(&[&url("blocked.test", "/")]).contains("</html>"));
-    let moved = curl(&[&url("moved.test", "/x")]);
-    let expected = format!("302 http://notice.test/?uri=http%3A%2F%2Fmoved.test%3A{port}%2Fx");
-    assert!(moved.ends_with(&expected), "{moved}");
-    let post = curl(&["--data", "a=b", &url("news.test", "/echo")]);
-    assert_eq!(post, "a=b200 ");
-    let chunked = curl(&[
-        "--header",
-        "Transfer-Encoding: chunked",
-        "--data",
-        &"z".repeat(100_000),
-        &url("news.test", "/echo"),
-    ]);
-    assert_eq!(chunked, format!("{}200 ", "z".repeat(100_000)));
-    assert!(curl(&["--data", &"z".repeat(100_000), &url("adult.test", "/echo")]).ends_with("403 "));
-}
-
-#[test]
-fn squid_with_a_profile_of_the_service_uri() {
-    if tests::tier_missing(
-        "real peers",
-        tests::program_missing(&["squid", "curl", "unshare"]),
-    ) {
-        return;
-    }
-    let mut server = icap_server();
-    let address = server.address("icap", 0);
-    let origin = Origin::start("web");
-    let squid = peers::squid(
-        &format!("icap://{address}/filter?profile=strict"),
-        &[("news.test", "127.0.0.1")],
-        "",
-    );
-    let url = format!("http://news.test:{}/", origin.address.port());
-    let shown = ["--write-out", "%{http_code}", "--output", "/dev/null"];
-    let status = curl(squid.address, &[&shown[..], &[&url]].concat());
-    assert_eq!(status, "403", "{}", squid.output());
-    drop(origin);
 }
 
 struct Browsing {

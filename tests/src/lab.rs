@@ -145,6 +145,12 @@ impl Lab {
     /// What no socket takes is refused, never routed around the filter.
     #[track_caller]
     pub fn tproxy_to(&self, port: u16) {
+        self.tproxy_to_each(port, port);
+    }
+
+    /// Like [`tproxy_to`](Self::tproxy_to), with a port for each of ports 80 and 443.
+    #[track_caller]
+    pub fn tproxy_to_each(&self, http: u16, tls: u16) {
         self.nft(&format!(
             "table inet weir {{
               chain divert {{
@@ -154,7 +160,8 @@ impl Lab {
                 type filter hook prerouting priority mangle; policy accept;
                 meta l4proto tcp socket transparent 1 socket wildcard 0 jump divert
                 fib daddr type local accept
-                iifname \"g0\" tcp dport {{ 80, 443 }} tproxy to :{port} jump divert
+                iifname \"g0\" tcp dport 80 tproxy to :{http} jump divert
+                iifname \"g0\" tcp dport 443 tproxy to :{tls} jump divert
               }}
               chain forw {{
                 type filter hook forward priority filter; policy accept;
@@ -174,12 +181,19 @@ impl Lab {
     /// Sends the client's connections to ports 80 and 443 to this port of the gateway by REDIRECT.
     #[track_caller]
     pub fn redirect_to(&self, port: u16) {
+        self.redirect_to_each(port, port);
+    }
+
+    /// Like [`redirect_to`](Self::redirect_to), with a port for each of ports 80 and 443.
+    #[track_caller]
+    pub fn redirect_to_each(&self, http: u16, tls: u16) {
         self.nft(&format!(
             "table inet weir_redirect {{
               chain pre {{
                 type nat hook prerouting priority dstnat; policy accept;
                 fib daddr type local accept
-                iifname \"g0\" tcp dport {{ 80, 443 }} redirect to :{port}
+                iifname \"g0\" tcp dport 80 redirect to :{http}
+                iifname \"g0\" tcp dport 443 redirect to :{tls}
               }}
             }}"
         ));

@@ -22,10 +22,12 @@ pub mod dns;
 pub mod evasion;
 pub mod gateway;
 pub mod icap_peer;
+pub mod icap_server;
 pub mod lab;
 pub mod origin;
 pub mod peers;
 pub mod program;
+pub mod relay;
 pub mod tls;
 
 /// Longest wait for anything in a test.

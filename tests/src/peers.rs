@@ -11,6 +11,8 @@ use tempfile::TempDir;
 use crate::program::write_files;
 use crate::wait_for;
 
+pub mod squid;
+
 /// A running program of others.
 #[derive(Debug)]
 pub struct Peer {
@@ -77,35 +79,6 @@ pub fn free_address() -> SocketAddr {
     listener.local_addr().expect("a bound address")
 }
 
-/// Starts Squid as an explicit proxy that asks `service` (an ICAP URI) about every request, and
-/// finds `hosts` (address and name) without DNS. `lines` are added to its configuration.
-#[track_caller]
-pub fn squid(service: &str, hosts: &[(&str, &str)], lines: &str) -> Peer {
-    let dir = tempfile::tempdir().expect("a directory");
-    let address = free_address();
-    let path = dir.path().display();
-    let hosts: String = hosts
-        .iter()
-        .map(|(name, address)| format!("{address} {name}\n"))
-        .collect();
-    let config = format!(
-        "http_port {address}\npid_filename none\nvisible_hostname squid.test\n\
-         cache_effective_user proxy\n\
-         cache deny all\ncache_mem 8 MB\ncache_log {path}/cache.log\naccess_log none\n\
-         coredump_dir {path}\nhosts_file {path}/hosts\nshutdown_lifetime 1 seconds\n\
-         dns_timeout 1 seconds\nhttp_access allow all\nicap_enable on\n\
-         icap_persistent_connections on\nadaptation_send_client_ip on\n\
-         adaptation_send_username on\n\
-         icap_service weir reqmod_precache {service} bypass=off\n\
-         adaptation_access weir allow all\n{lines}\n"
-    );
-    write_files(dir.path(), &[("squid.conf", &config), ("hosts", &hosts)]);
-    // Started by root, Squid goes on as its own user and writes its log here.
-    let open = std::fs::Permissions::from_mode(0o777);
-    std::fs::set_permissions(dir.path(), open).expect("a directory of our own");
-    Peer::start(dir, address, &["squid", "-N", "-f", "squid.conf"])
-}
-
 /// Starts c-icap with `srv_url_check` as service `url_check`: the names of `adult` get the
 /// category of that name in X-Attribute, others get none.
 #[track_caller]
@@ -132,6 +105,12 @@ pub fn c_icap(adult: &str) -> Peer {
         &[("c-icap.conf", &config), ("adult.txt", adult)],
     );
     Peer::start(dir, address, &["c-icap", "-N", "-f", "c-icap.conf"])
+}
+
+/// Lets every user write in a directory.
+fn open_to_all(dir: &Path) {
+    let open = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(dir, open).expect("a directory of our own");
 }
 
 fn modules_dir() -> &'static str {
