@@ -143,8 +143,8 @@ pub struct AccessLog {
 /// The categorizer as the proxy asks it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Icap {
-    /// Tried in order.
-    pub services: Vec<IcapService>,
+    /// Tried in order, backup tiers last.
+    pub services: Vec<IcapTier>,
     /// For one decision: queue, connect, retries, exchange.
     pub deadline: Duration,
     /// Whether cache directives in answers are honoured.
@@ -155,13 +155,45 @@ pub struct Icap {
     pub send_subscriber: SendSubscriber,
 }
 
-/// One ICAP service.
+/// Endpoints of all tiers together.
+pub const ENDPOINTS_MAX: usize = 32;
+
+/// Endpoints that share the load of one service.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct IcapTier {
+    /// At least one.
+    pub endpoints: Vec<IcapService>,
+    /// When they are asked.
+    pub role: TierRole,
+}
+
+/// When a tier is asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TierRole {
+    /// In its turn.
+    Regular,
+    /// While no endpoint of a regular tier can be reached.
+    Backup,
+}
+
+impl From<IcapService> for IcapTier {
+    fn from(service: IcapService) -> Self {
+        Self {
+            endpoints: vec![service],
+            role: TierRole::Regular,
+        }
+    }
+}
+
+/// One endpoint of an ICAP service.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct IcapService {
     /// As in the request line: `icap://host:port/service`.
     pub uri: String,
     /// How it is reached.
     pub endpoint: Endpoint,
+    /// Its share of the load beside others of its tier; 1 or more.
+    pub weight: u32,
 }
 
 /// How an ICAP service is reached.

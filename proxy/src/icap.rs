@@ -1,12 +1,13 @@
 //! The ICAP client: one for the process, asked by every worker through a bounded queue.
 //!
-//! Each service has an [`endpoint::Endpoint`] with its connections, breaker and ISTag,
-//! and a keeper that asks it for its OPTIONS. A question goes to the services in order until one
-//! answers; one deadline covers all of it.
+//! Each endpoint of a service has an [`endpoint::Endpoint`] with its connections, breaker and
+//! ISTag, and a keeper that asks it for its OPTIONS. Equal questions share one exchange
+//! ([`flights`]); [`tiers`] says whom to ask, [`attempts`] asks another where one fails or is
+//! slow. One deadline covers all of it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use filter::{Answer, AskError};
@@ -15,16 +16,21 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
 use uri::NormalUri;
 
+use self::attempts::Attempts;
 use self::connect::Tls;
-use self::endpoint::{Endpoint, Tidy};
+use self::endpoint::Endpoint;
+use self::flights::{Flights, Lead, Reply};
 use self::metrics::IcapMetrics;
+use self::tiers::Tiers;
 use crate::config::Icap;
 use crate::metrics::Metrics;
 
+mod attempts;
 mod backoff;
 mod connect;
 mod endpoint;
 mod exchange;
+mod flights;
 mod health;
 mod keeper;
 mod meaning;
@@ -33,6 +39,7 @@ mod pool;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod tiers;
 
 /// Questions that wait to be taken up; with more, [`AskError::Overload`] at once.
 const QUEUE_LEN_MAX: usize = 1_024;
@@ -49,14 +56,14 @@ const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A handle to the process's ICAP client; cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct IcapClient {
-    queue: mpsc::Sender<Asked>,
-    endpoints: Arc<[Arc<Endpoint>]>,
+    queue: mpsc::Sender<(Asked, Reply)>,
+    tiers: Arc<Tiers>,
     deadline: Duration,
     metrics: IcapMetrics,
 }
 
 /// What the categorizer may learn beside the URI.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub(crate) struct AskFacts {
     /// X-Client-IP.
     pub(crate) client: Option<IpAddr>,
@@ -66,13 +73,27 @@ pub(crate) struct AskFacts {
     pub(crate) subscriber: Option<Box<str>>,
 }
 
+/// What the tasks of the client share.
+#[derive(Clone, Debug)]
+struct Shared {
+    tiers: Arc<Tiers>,
+    flights: Arc<Flights>,
+    generation: Arc<AtomicU64>,
+    metrics: IcapMetrics,
+}
+
 /// A question on its way.
 #[derive(Debug)]
 struct Asked {
+    subject: Arc<Subject>,
+    deadline: Instant,
+}
+
+/// All that an answer may depend on: what is equal here is one question.
+#[derive(Debug, Eq, Hash, PartialEq)]
+struct Subject {
     uri: NormalUri,
     facts: AskFacts,
-    deadline: Instant,
-    reply: oneshot::Sender<Result<Answer, AskError>>,
 }
 
 impl IcapClient {
@@ -98,20 +119,20 @@ impl IcapClient {
         drain: &Drain,
         tls: Option<Tls>,
     ) -> Self {
-        let endpoints: Arc<[_]> = config
-            .services
-            .iter()
-            .filter_map(|service| Endpoint::new(service, config, generation, metrics, tls.clone()))
-            .map(Arc::new)
-            .collect();
-        for endpoint in endpoints.iter() {
-            drain.spawn(keeper::keep(Arc::clone(endpoint), drain.clone()));
-        }
+        let endpoint = |service: &_, tls| Endpoint::new(service, config, generation, metrics, tls);
+        let tiers = Arc::new(Tiers::new(config, tls.as_ref(), endpoint));
+        tiers.keep(drain);
         let (queue, questions) = mpsc::channel(QUEUE_LEN_MAX);
-        drain.spawn(dispatch(questions, Arc::clone(&endpoints), drain.clone()));
+        let shared = Shared {
+            tiers: Arc::clone(&tiers),
+            flights: Arc::default(),
+            generation: Arc::clone(generation),
+            metrics: metrics.clone(),
+        };
+        drain.spawn(dispatch(questions, shared, drain.clone()));
         Self {
             queue,
-            endpoints,
+            tiers,
             deadline: config.deadline,
             metrics: metrics.clone(),
         }
@@ -144,12 +165,10 @@ impl IcapClient {
     ) -> Result<Answer, AskError> {
         let (reply, answer) = oneshot::channel();
         let asked = Asked {
-            uri,
-            facts,
+            subject: Arc::new(Subject { uri, facts }),
             deadline,
-            reply,
         };
-        match self.queue.try_send(asked) {
+        match self.queue.try_send((asked, reply)) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => return Err(AskError::Overload),
             Err(mpsc::error::TrySendError::Closed(_)) => return Err(AskError::Connect),
@@ -164,7 +183,7 @@ impl IcapClient {
 
     /// Returns whether a configured endpoint is reached by this name and port.
     pub(crate) fn is_at(&self, name: &str, port: u16) -> bool {
-        let mut endpoints = self.endpoints.iter();
+        let mut endpoints = self.tiers.endpoints();
         endpoints.any(|endpoint| endpoint.is_at(name, port))
     }
 
@@ -172,27 +191,39 @@ impl IcapClient {
     /// places where the proxy will not go.
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         let known = |endpoint: &Arc<Endpoint>| endpoint.known_addresses();
-        self.endpoints.iter().flat_map(known).collect()
+        self.tiers.endpoints().flat_map(known).collect()
     }
 }
 
-/// Takes up questions, each in a task of its own.
-async fn dispatch(
-    mut questions: mpsc::Receiver<Asked>,
-    endpoints: Arc<[Arc<Endpoint>]>,
-    drain: Drain,
-) {
+/// Takes up questions, each that is new in a task of its own.
+async fn dispatch(mut questions: mpsc::Receiver<(Asked, Reply)>, shared: Shared, drain: Drain) {
     let asking = Arc::new(Semaphore::new(ASKING_MAX));
     loop {
         let Ok(permit) = Arc::clone(&asking).acquire_owned().await else {
             return;
         };
-        let asked = tokio::select! {
-            asked = questions.recv() => asked,
+        let lead = tokio::select! {
+            lead = next(&mut questions, &shared) => lead,
             () = nobody_else(&drain, &asking) => None,
         };
-        let Some(asked) = asked else { return };
-        drain.spawn(answer(asked, Arc::clone(&endpoints), permit));
+        let Some((lead, reply)) = lead else { return };
+        drain.spawn(answer(lead, reply, shared.clone(), permit));
+    }
+}
+
+/// Returns the next question that no other is being asked for.
+async fn next(
+    questions: &mut mpsc::Receiver<(Asked, Reply)>,
+    shared: &Shared,
+) -> Option<(Lead, Reply)> {
+    loop {
+        let (asked, reply) = questions.recv().await?;
+        // Before the question leaves: an answer is never newer than its generation says.
+        let generation = shared.generation.load(Ordering::Acquire);
+        let lead = (shared.flights).take_up(asked, reply, generation, Instant::now());
+        if lead.is_some() {
+            return lead;
+        }
     }
 }
 
@@ -209,42 +240,25 @@ async fn nobody_else(drain: &Drain, asking: &Semaphore) {
     }
 }
 
-async fn answer(asked: Asked, endpoints: Arc<[Arc<Endpoint>]>, _permit: OwnedSemaphorePermit) {
-    if asked.reply.is_closed() {
+async fn answer(lead: Lead, reply: Reply, client: Shared, _permit: OwnedSemaphorePermit) {
+    if lead.is_unwanted(&reply) {
         return;
     }
-    let (answer, tidy) = match ask_in_order(&endpoints, &asked).await {
+    let mut attempts = Attempts::new(&client.tiers, &lead.asked, &client.metrics);
+    let (answer, tidy) = match attempts.answer().await {
         Ok((answer, tidy)) => (Ok(answer), tidy),
         Err(error) => (Err(error), None),
     };
+    let followers = lead.land();
+    client.metrics.shared.inc_by(followers.len() as u64);
     // An asker that is gone needs no answer.
-    let _ = asked.reply.send(answer);
-    if let Some(tidy) = tidy {
-        tidy.finish().await;
+    for follower in followers {
+        let _ = follower.send(answer.clone());
     }
-}
-
-/// Asks the services in order. The next one is asked if there was no connection, if the service
-/// is overloaded, or if it failed too often of late.
-async fn ask_in_order(
-    endpoints: &[Arc<Endpoint>],
-    asked: &Asked,
-) -> Result<(Answer, Option<Tidy>), AskError> {
-    let mut last = AskError::Connect;
-    for (at, endpoint) in endpoints.iter().enumerate() {
-        if Instant::now() >= asked.deadline {
-            return Err(if at == 0 { AskError::Overload } else { last });
+    let _ = reply.send(answer);
+    tokio::join!(attempts.finish(), async {
+        if let Some(tidy) = tidy {
+            tidy.finish().await;
         }
-        let others = endpoints.len() - at - 1;
-        match endpoint.ask(asked, others).await {
-            Ok(answered) => return Ok(answered),
-            Err(error @ (AskError::Connect | AskError::Overload | AskError::BreakerOpen)) => {
-                last = error;
-            }
-            Err(error @ (AskError::Timeout | AskError::Protocol | AskError::Status)) => {
-                return Err(error);
-            }
-        }
-    }
-    Err(last)
+    });
 }

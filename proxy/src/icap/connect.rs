@@ -206,12 +206,12 @@ impl Host {
 
 impl Tls {
     /// Reads the system's certificates, if one of the services is asked over TLS.
-    pub(super) fn of_system(services: &[config::IcapService]) -> Option<Self> {
+    pub(super) fn of_system(services: &[config::IcapTier]) -> Option<Self> {
         let is_tls = |service: &config::IcapService| match service.endpoint {
             config::Endpoint::Tls { .. } => true,
             config::Endpoint::Tcp { .. } | config::Endpoint::Unix(_) => false,
         };
-        if !services.iter().any(is_tls) {
+        if !services.iter().flat_map(|tier| &tier.endpoints).any(is_tls) {
             return None;
         }
         let mut roots = RootCertStore::empty();

@@ -1,6 +1,6 @@
 //! One ICAP service as it is reached: connections, breaker, ISTag, and what it offers.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use icap::{Answer, Exchange, PreviewOffer, ReqmodQuestion, ServiceUri, Skip};
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, error, info, warn};
 
-use super::Asked;
+use super::attempts::Ended;
 use super::connect::{Connector, Tls};
 use super::exchange::{After, Broken, Connection};
 use super::health::{Change, Health, State};
@@ -17,6 +17,7 @@ use super::meaning::{Keep, Reading};
 use super::metrics::IcapMetrics;
 use super::pool::{Pool, Slot, locked};
 use super::tags::{Noted, Tags};
+use super::{Asked, Subject};
 use crate::config::{Icap, IcapService};
 
 /// One ICAP service.
@@ -32,6 +33,8 @@ pub(super) struct Endpoint {
     generation: Arc<AtomicU64>,
     reading: Reading,
     deadline: Duration,
+    /// Questions that are here and not answered.
+    outstanding: AtomicUsize,
 }
 
 /// What a service's OPTIONS change about a question.
@@ -109,6 +112,7 @@ impl Endpoint {
             generation: Arc::clone(generation),
             reading: Reading::new(config),
             deadline: config.deadline,
+            outstanding: AtomicUsize::new(0),
         })
     }
 
@@ -122,14 +126,19 @@ impl Endpoint {
         self.connector.known_addresses()
     }
 
-    /// Asks for the categories of one URI. With `others` to ask after it, an endpoint that
-    /// cannot be reached gets only half of the time.
-    pub(super) async fn ask(
-        self: &Arc<Self>,
-        asked: &Asked,
-        others: usize,
-    ) -> Result<(filter::Answer, Option<Tidy>), AskError> {
-        let limits = Limits::new(asked.deadline, others);
+    /// Returns how many questions are here and not answered.
+    pub(super) fn outstanding(&self) -> usize {
+        self.outstanding.load(Ordering::Relaxed)
+    }
+
+    /// Asks for the categories of one URI. A connection must be there by `connect_by`, which is
+    /// before the deadline if others could be asked.
+    pub(super) async fn ask(self: &Arc<Self>, asked: &Asked, connect_by: Instant) -> Ended {
+        let _counted = Outstanding::count(&self.outstanding);
+        let limits = Limits {
+            connect_by,
+            answer_by: asked.deadline,
+        };
         match timeout_at(limits.connect_by, self.health.known()).await {
             Ok(State::Up) => {}
             Ok(State::Starting | State::Down) => return Err(AskError::BreakerOpen),
@@ -291,14 +300,15 @@ impl Endpoint {
 
     fn question(&self, asked: &Asked) -> Result<Vec<u8>, AskError> {
         let offer = *locked(&self.offer);
-        let subscriber = asked.facts.subscriber.as_deref();
+        let Subject { uri, facts } = &*asked.subject;
+        let subscriber = facts.subscriber.as_deref();
         let question = ReqmodQuestion {
             service: &self.service,
-            uri: asked.uri.as_str(),
-            authority: asked.uri.authority(),
+            uri: uri.as_str(),
+            authority: uri.authority(),
             preview: offer.preview,
-            client: asked.facts.client.map(|address| address.to_canonical()),
-            server: asked.facts.server.map(|address| address.to_canonical()),
+            client: facts.client.map(|address| address.to_canonical()),
+            server: facts.server.map(|address| address.to_canonical()),
             subscriber: subscriber.filter(|_| offer.wants_subscriber),
         };
         let mut bytes = Vec::with_capacity(512);
@@ -326,20 +336,6 @@ impl Endpoint {
 }
 
 impl Limits {
-    fn new(deadline: Instant, others: usize) -> Self {
-        let now = Instant::now();
-        let left = deadline.saturating_duration_since(now);
-        let connect_by = if others == 0 {
-            deadline
-        } else {
-            now + left / 2
-        };
-        Self {
-            connect_by,
-            answer_by: deadline,
-        }
-    }
-
     fn had(self) -> Had {
         let now = Instant::now();
         Had {
@@ -355,6 +351,22 @@ impl Limits {
         } else {
             AskError::Timeout
         }
+    }
+}
+
+/// Counts a question for as long as it lives.
+struct Outstanding<'a>(&'a AtomicUsize);
+
+impl<'a> Outstanding<'a> {
+    fn count(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Outstanding<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -53,6 +53,11 @@ impl Default for Health {
 }
 
 impl Health {
+    /// Returns the state as it is.
+    pub(super) fn state(&self) -> State {
+        *self.state.borrow()
+    }
+
     /// Returns the state once the first probe is back.
     pub(super) async fn known(&self) -> State {
         let state = *self.state.borrow();

@@ -27,6 +27,10 @@ pub(crate) struct IcapMetrics {
     pub(super) endpoints_up: Gauge,
     /// Questions sent again on a fresh connection.
     pub(super) retries: Counter,
+    /// Questions that another endpoint was asked too because the first was slow.
+    pub(super) hedges: Counter,
+    /// Questions that got the answer to an equal one.
+    pub(super) shared: Counter,
     /// ISTag changes.
     pub(super) flushes: Counter,
     /// Answers that may not be cached because of their ISTag.
@@ -53,6 +57,8 @@ impl Default for IcapMetrics {
             connections: Gauge::default(),
             endpoints_up: Gauge::default(),
             retries: Counter::default(),
+            hedges: Counter::default(),
+            shared: Counter::default(),
             flushes: Counter::default(),
             unkept: Counter::default(),
             unclean: Counter::default(),
@@ -96,6 +102,16 @@ impl IcapMetrics {
             "icap_retries",
             "Questions sent again on a fresh connection",
             self.retries.clone(),
+        );
+        registry.register(
+            "icap_hedges",
+            "Questions that a second endpoint was asked while the first was slow",
+            self.hedges.clone(),
+        );
+        registry.register(
+            "icap_shared_questions",
+            "Questions that got the answer to an equal one asked at the same time",
+            self.shared.clone(),
         );
         registry.register(
             "icap_flushes",

@@ -1,6 +1,8 @@
 mod faults;
+mod flights;
 mod peer;
 mod tags;
+mod tiers;
 mod ways;
 
 use std::path::Path;
@@ -8,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use self::peer::{Act, OFFER, Peer, Seen};
 use super::*;
-use crate::config::{Endpoint as Way, IcapService, PrefixUnit, SendSubscriber};
+use crate::config::{Endpoint as Way, IcapService, IcapTier, PrefixUnit, SendSubscriber};
 
 /// The deadline of most tests.
 const DEADLINE: Duration = Duration::from_millis(150);
@@ -49,7 +51,7 @@ impl Client {
 
     /// Asks, and checks that it does not take longer than it may.
     #[track_caller]
-    fn ask(&self, uri: &str) -> impl Future<Output = Result<Answer, AskError>> + Send + 'static {
+    fn ask(&self, uri: &str) -> impl Future<Output = Result<Answer, AskError>> + Send + use<> {
         let place = std::panic::Location::caller();
         let icap = self.icap.clone();
         let uri = NormalUri::parse(uri.as_bytes()).unwrap();
@@ -75,7 +77,7 @@ impl Client {
 
 fn config(services: &[IcapService]) -> Icap {
     Icap {
-        services: services.to_vec(),
+        services: services.iter().cloned().map(IcapTier::from).collect(),
         deadline: DEADLINE,
         honor_cache_control: true,
         prefix_unit: PrefixUnit::Uri,
@@ -90,6 +92,7 @@ fn service(peer: &Peer) -> IcapService {
             host: peer.address.ip().to_string(),
             port: peer.address.port(),
         },
+        weight: 1,
     }
 }
 
@@ -222,7 +225,8 @@ async fn max_connections_are_honoured() {
     let mut config = config(&[service(&peer)]);
     config.deadline = Duration::from_secs(5);
     let client = Client::start(&config);
-    let asking: Vec<_> = (0..10).map(|_| client.ask("http://a.example/")).collect();
+    let uris = (0..10).map(|number| format!("http://a.example/{number}"));
+    let asking: Vec<_> = uris.map(|uri| client.ask(&uri)).collect();
     let mut tasks = tokio::task::JoinSet::new();
     for ask in asking {
         tasks.spawn(ask);

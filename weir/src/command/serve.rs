@@ -274,7 +274,12 @@ impl Servers {
                 port: address.port(),
             };
             let uri = format!("icap://{address}/categorize");
-            icap.services = vec![proxy::config::IcapService { uri, endpoint }];
+            let service = proxy::config::IcapService {
+                uri,
+                endpoint,
+                weight: 1,
+            };
+            icap.services = vec![service.into()];
         }
     }
 }

@@ -3,13 +3,16 @@
 use std::path::Path;
 use std::time::Duration;
 
-use policy::written::{Placed, Remarks, Written, quote};
+use policy::written::{Placed, Remarks, Written};
 use serde::Deserialize;
 
+use self::tier::{TierWritten, tiers};
 use super::Bounds;
 use crate::config::{Endpoint, Icap, IcapService, PrefixUnit, SendSubscriber};
 
-/// `icap.services`: services at most.
+mod tier;
+
+/// `icap.services`: entries at most.
 pub const SERVICES_MAX: usize = 16;
 /// `icap.deadline_ms`
 pub const DEADLINE_MS: Bounds<u64> = Bounds::new(5, 250, 60_000);
@@ -25,7 +28,7 @@ pub const SERVICE: &str = "an ICAP service; use the form `icap://host:1344/servi
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Section {
-    services: Placed<Vec<Written>>,
+    services: Placed<Vec<Placed<TierWritten>>>,
     deadline_ms: Option<Written>,
     cache_control: Option<Written>,
     prefix_unit: Option<Written>,
@@ -35,10 +38,7 @@ pub(super) struct Section {
 impl Section {
     pub(super) fn resolve(&self, folder: &Path, remarks: &mut Remarks) -> Icap {
         remarks.counted(&self.services, SERVICES_MAX, "services");
-        let written = self.services.value.iter().take(SERVICES_MAX);
-        let services = written
-            .filter_map(|written| service(written, folder, remarks))
-            .collect();
+        let services = tiers(&self.services, folder, remarks);
         let ms = DEADLINE_MS.read(
             self.deadline_ms.as_ref(),
             "a number of milliseconds",
@@ -82,17 +82,6 @@ fn word_or<T: Copy>(
         .unwrap_or(default)
 }
 
-fn service(written: &Written, folder: &Path, remarks: &mut Remarks) -> Option<IcapService> {
-    let service = parse_service(&written.text, folder);
-    if service.is_none() {
-        remarks.error(
-            written.place,
-            format!("`{}` is not {SERVICE}", quote(&written.text)),
-        );
-    }
-    service
-}
-
 /// Reads the URI of a service. A relative path of a Unix socket is meant from `folder`.
 #[must_use]
 pub fn parse_service(text: &str, folder: &Path) -> Option<IcapService> {
@@ -101,7 +90,11 @@ pub fn parse_service(text: &str, folder: &Path) -> Option<IcapService> {
         let uri = format!("icap://localhost/{}", name.trim_start_matches('/'));
         let known = !path.is_empty() && parse_service(&uri, folder).is_some();
         let endpoint = Endpoint::Unix(folder.join(path));
-        return known.then_some(IcapService { uri, endpoint });
+        return known.then_some(IcapService {
+            uri,
+            endpoint,
+            weight: 1,
+        });
     }
     let uri: http::Uri = text.parse().ok()?;
     let authority = uri.authority()?;
@@ -128,6 +121,7 @@ pub fn parse_service(text: &str, folder: &Path) -> Option<IcapService> {
     Some(IcapService {
         uri: text.to_owned(),
         endpoint,
+        weight: 1,
     })
 }
 

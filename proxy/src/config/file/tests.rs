@@ -109,7 +109,9 @@ access_log: {path: access.log, redact: [subscriber, query]}
 drain_s: 50
 dns: {cache_entries: 60, deadline_ms: 70}
 icap:
-  services: ["icap://127.0.0.1:1344/categorize", "unix:icap.sock#categorize"]
+  services:
+    - icap://127.0.0.1:1344/categorize
+    - {endpoints: [{uri: "unix:icap.sock#categorize", weight: 3}, "icaps://icap.example/x"], backup: true}
   deadline_ms: 60
   cache_control: honor
   prefix_unit: path
@@ -197,18 +199,38 @@ icap:
             icap: Some(
                 Icap {
                     services: [
-                        IcapService {
-                            uri: "icap://127.0.0.1:1344/categorize",
-                            endpoint: Tcp {
-                                host: "127.0.0.1",
-                                port: 1344,
-                            },
+                        IcapTier {
+                            endpoints: [
+                                IcapService {
+                                    uri: "icap://127.0.0.1:1344/categorize",
+                                    endpoint: Tcp {
+                                        host: "127.0.0.1",
+                                        port: 1344,
+                                    },
+                                    weight: 1,
+                                },
+                            ],
+                            role: Regular,
                         },
-                        IcapService {
-                            uri: "icap://localhost/categorize",
-                            endpoint: Unix(
-                                "/etc/weir/icap.sock",
-                            ),
+                        IcapTier {
+                            endpoints: [
+                                IcapService {
+                                    uri: "icap://localhost/categorize",
+                                    endpoint: Unix(
+                                        "/etc/weir/icap.sock",
+                                    ),
+                                    weight: 3,
+                                },
+                                IcapService {
+                                    uri: "icaps://icap.example/x",
+                                    endpoint: Tls {
+                                        host: "icap.example",
+                                        port: 11344,
+                                    },
+                                    weight: 1,
+                                },
+                            ],
+                            role: Backup,
                         },
                     ],
                     deadline: 60ms,
@@ -386,6 +408,70 @@ icap:
         weir.yaml:1:10: error: 0 listeners are here; use 1 to 64
         weir.yaml:1:31: error: 0 services are here; use 1 to 16
     "#]],
+    );
+    for (services, expected) in [
+        (
+            "[{}]",
+            expect![[r#"
+            weir.yaml:1:32: error: the key `endpoints` is missing
+        "#]],
+        ),
+        (
+            "[[a]]",
+            expect![[r#"
+            weir.yaml:1:32: error: `[a]]}}` stands here; use the URI of a service or `{endpoints: [URI, …]}`
+        "#]],
+        ),
+        (
+            "[{endpoints: []}]",
+            expect![[r#"
+            weir.yaml:1:10: error: 0 listeners are here; use 1 to 64
+            weir.yaml:1:44: error: 0 endpoints are here; use 1 to 32
+        "#]],
+        ),
+        (
+            "[{endpoints: [a, {uri: 'icap://a/b', weight: 0}, {weight: 1}]}]",
+            expect![[r#"
+                weir.yaml:1:81: error: the key `uri` is missing
+            "#]],
+        ),
+        (
+            "[{endpoints: [a, {uri: 'icap://a/b', weight: 0}], backup: maybe}]",
+            expect![[r#"
+                weir.yaml:1:10: error: 0 listeners are here; use 1 to 64
+                weir.yaml:1:45: error: `a` is not an ICAP service; use the form `icap://host:1344/service`, `icaps://host:11344/service` or `unix:/path/of/socket#service`
+                weir.yaml:1:76: error: `0` is not a weight; use 1 to 100
+                weir.yaml:1:89: error: `maybe` is not known here; use `true` or `false`
+            "#]],
+        ),
+        (
+            "[{endpoints: ['icap://a/b'], backup: true}]",
+            expect![[r#"
+            weir.yaml:1:10: error: 0 listeners are here; use 1 to 64
+            weir.yaml:1:31: error: every entry is a backup; leave `backup` out of one
+        "#]],
+        ),
+        (
+            "[{endpoints: ['icap://a/b'], backup: true}, 'icap://a/b']",
+            expect![[r#"
+                weir.yaml:1:10: error: 0 listeners are here; use 1 to 64
+                weir.yaml:1:75: error: a backup stands before this entry; put backups last, since they are asked last
+            "#]],
+        ),
+    ] {
+        check(
+            &format!("{{listen: [], icap: {{services: {services}}}}}"),
+            expected,
+        );
+    }
+    let many = ["'icap://a/b'"; 17].join(", ");
+    let services = format!("[{{endpoints: [{many}]}}, {{endpoints: [{many}]}}]");
+    check(
+        &format!("{{listen: [], icap: {{services: {services}}}}}"),
+        expect![[r#"
+            weir.yaml:1:10: error: 0 listeners are here; use 1 to 64
+            weir.yaml:1:31: error: 34 endpoints are here; use at most 32 in all entries
+        "#]],
     );
     check(
         "{listen: [], icap: {}}",

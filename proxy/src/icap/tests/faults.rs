@@ -266,7 +266,8 @@ async fn a_busy_service_is_not_taken_for_a_dead_one() {
     config.deadline = Duration::from_secs(1);
     let client = Client::start(&config);
     for _ in 0..2 {
-        let asking: Vec<_> = (0..20).map(|_| client.ask("http://a.example/x")).collect();
+        let uris = (0..20).map(|number| format!("http://a.example/{number}"));
+        let asking: Vec<_> = uris.map(|uri| client.ask(&uri)).collect();
         let mut tasks = tokio::task::JoinSet::new();
         for ask in asking {
             tasks.spawn(ask);
@@ -329,8 +330,8 @@ async fn too_many_questions_for_the_connections_are_overload() {
     // On a machine that is busy at the deadline, the reason may come too late: so more than once.
     for _ in 1..health::FAILURES_MAX {
         let (first, second) = (
-            client.ask("http://a.example/"),
-            client.ask("http://a.example/"),
+            client.ask("http://a.example/1"),
+            client.ask("http://a.example/2"),
         );
         let (first, second) = tokio::join!(first, second);
         let mut errors = [first.unwrap_err(), second.unwrap_err()];
@@ -349,9 +350,9 @@ async fn a_full_queue_is_overload_at_once() {
     let client = Client::of(&peer);
     let mut asking = tokio::task::JoinSet::new();
     let started = Instant::now();
-    for _ in 0..QUEUE_LEN_MAX + ASKING_MAX + 100 {
+    for number in 0..QUEUE_LEN_MAX + ASKING_MAX + 100 {
         let icap = client.icap.clone();
-        let uri = NormalUri::parse(b"http://a.example/").unwrap();
+        let uri = NormalUri::parse(format!("http://a.example/{number}").as_bytes()).unwrap();
         asking.spawn(async move { icap.ask(uri, AskFacts::default(), icap.deadline()).await });
     }
     let answers = asking.join_all().await;
@@ -424,5 +425,6 @@ fn at(address: SocketAddr) -> IcapService {
             host: address.ip().to_string(),
             port: address.port(),
         },
+        weight: 1,
     }
 }

@@ -24,6 +24,8 @@ pub(super) enum Act {
     SayAndClose(String),
     /// Sends this, and the rest a little later.
     SayInParts(String, String),
+    /// Sends this after a while.
+    SayLater(Duration, String),
     /// Sends this byte by byte, for ever too slowly.
     Drip(String),
     /// Closes.
@@ -264,6 +266,10 @@ async fn perform(socket: &mut (impl AsyncRead + AsyncWrite + Unpin), act: Act) -
             socket.write_all(first.as_bytes()).await.ok()?;
             sleep(Duration::from_millis(10)).await;
             socket.write_all(rest.as_bytes()).await.ok()?;
+        }
+        Act::SayLater(wait, text) => {
+            sleep(wait).await;
+            socket.write_all(text.as_bytes()).await.ok()?;
         }
         Act::Drip(text) => {
             for byte in text.bytes() {

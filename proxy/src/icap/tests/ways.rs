@@ -38,6 +38,7 @@ async fn a_unix_socket_is_asked() {
     let service = IcapService {
         uri: "icap://localhost/categorize".to_owned(),
         endpoint: Way::Unix(path),
+        weight: 1,
     };
     let client = Client::start(&config(&[service]));
     for _ in 0..3 {
@@ -65,6 +66,7 @@ async fn tls_is_spoken_to_those_who_can_prove_their_name() {
                 host: host.to_owned(),
                 port: peer.address.port(),
             },
+            weight: 1,
         };
         let mut config = config(&[service]);
         config.deadline = Duration::from_secs(2);
@@ -92,6 +94,7 @@ async fn a_peer_that_does_not_finish_its_handshake_costs_the_deadline_and_no_mor
             host: "127.0.0.1".to_owned(),
             port: listener.local_addr().unwrap().port(),
         },
+        weight: 1,
     };
     let client = Client::start_with(&config(&[service]), Some(tls));
     for _ in 0..3 {
