@@ -1,5 +1,6 @@
 //! Who is behind an address, and which profile that session has (S4 4).
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ pub struct Session {
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
     ranges: JointPrefixMap<IpNet, Arc<Session>>,
+    /// By name in lower case.
+    users: BTreeMap<Box<str>, Arc<Session>>,
     selection: Selection,
 }
 
@@ -46,8 +49,29 @@ impl Directory {
             ranges: ranges
                 .map(|(range, session)| (unmapped(range).trunc(), session))
                 .collect(),
+            users: BTreeMap::new(),
             selection,
         }
+    }
+
+    /// Adds the sessions of users, by the names that an ICAP client knows them by. Their case
+    /// does not matter: the directories that ICAP clients ask about passwords mostly do not mind
+    /// it either, and a user who writes the own name otherwise must not get another profile.
+    #[must_use]
+    pub fn with_users(mut self, users: impl IntoIterator<Item = (String, Arc<Session>)>) -> Self {
+        let users = users.into_iter();
+        self.users
+            .extend(users.map(|(name, session)| (name.to_lowercase().into(), session)));
+        self
+    }
+
+    /// Returns the session of a user.
+    #[must_use]
+    pub fn user(&self, name: &str) -> Option<&Arc<Session>> {
+        if self.users.is_empty() {
+            return None;
+        }
+        self.users.get(name.to_lowercase().as_str())
     }
 
     /// Returns the session of the longest range that holds `client`. IPv4-mapped addresses are

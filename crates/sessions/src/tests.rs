@@ -3,6 +3,33 @@ use proptest::prelude::*;
 use super::*;
 
 #[test]
+fn users_are_found_by_name_in_any_case() {
+    let session = |profile: &str| {
+        Arc::new(Session {
+            profile: Some(profile.into()),
+            ..Session::default()
+        })
+    };
+    let directory = Directory::default().with_users([
+        ("Mike".to_owned(), session("child")),
+        ("SCHOOL\\ÉMILE".to_owned(), session("teen")),
+    ]);
+    for (name, expected) in [
+        ("mike", Some("child")),
+        ("MIKE", Some("child")),
+        ("school\\émile", Some("teen")),
+        ("mik", None),
+        ("mike ", None),
+        ("", None),
+    ] {
+        let found = directory.user(name).map(AsRef::as_ref);
+        let profile = directory.profile_name(found).map(AsRef::as_ref);
+        assert_eq!(profile, expected, "{name}");
+    }
+    assert_eq!(Directory::default().user("mike"), None);
+}
+
+#[test]
 fn the_longest_range_wins() {
     let ranges = [
         "10.0.0.0/8",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use policy::PolicySet;
-use policy::written::{Placed, Remarks, Written, or, quote};
+use policy::written::{Named, Placed, Remarks, Written, or, quote};
 use serde::Deserialize;
 use sessions::Session;
 
@@ -16,6 +16,10 @@ pub const PRIORITY_MAX: u32 = 65_535;
 pub const DIGITS_MAX: usize = 15;
 /// Characters of an access point name at most (TS 23.003 9.1).
 pub const APN_LEN_MAX: usize = 100;
+/// `sessions.users`: users at most.
+pub const USERS_MAX: usize = 60_000;
+/// `sessions.users`: bytes of a name at most.
+pub const USER_LEN_MAX: usize = 256;
 /// Names shown when a name is not known.
 const NAMES_SHOWN_MAX: usize = 10;
 
@@ -43,6 +47,17 @@ pub struct Sessions {
     apn_defaults: BTreeMap<Written, Written>,
     #[serde(default)]
     rules: Vec<Rule>,
+    #[serde(default)]
+    users: Named<User>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct User {
+    profile: Option<Written>,
+    msisdn: Option<Written>,
+    imsi: Option<Written>,
+    apn: Option<Written>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -92,7 +107,8 @@ impl Sessions {
             }
         }
         let selection = reader.selection(self);
-        sessions::Directory::new(ranges, selection)
+        let users = reader.users(&self.users);
+        sessions::Directory::new(ranges, selection).with_users(users)
     }
 }
 
@@ -104,19 +120,58 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn session(&mut self, entry: &Fixed) -> Session {
+        self.described(
+            [&entry.msisdn, &entry.imsi],
+            entry.apn.as_ref(),
+            entry.profile.as_ref(),
+        )
+    }
+
+    fn described(
+        &mut self,
+        [msisdn, imsi]: [&Option<Written>; 2],
+        apn: Option<&Written>,
+        profile: Option<&Written>,
+    ) -> Session {
         Session {
-            msisdn: entry.msisdn.as_ref().and_then(|digits| self.digits(digits)),
-            imsi: entry.imsi.as_ref().and_then(|digits| self.digits(digits)),
-            apn: entry
-                .apn
-                .as_ref()
+            msisdn: msisdn.as_ref().and_then(|digits| self.digits(digits)),
+            imsi: imsi.as_ref().and_then(|digits| self.digits(digits)),
+            apn: apn
                 .and_then(|apn| self.apn(apn))
                 .map(String::into_boxed_str),
-            profile: entry
-                .profile
-                .as_ref()
-                .and_then(|profile| self.profile(profile)),
+            profile: profile.and_then(|profile| self.profile(profile)),
         }
+    }
+
+    fn users(&mut self, users: &Named<User>) -> BTreeMap<String, Arc<Session>> {
+        let mut named = BTreeMap::new();
+        if let Some((name, _)) = users.0.get(USERS_MAX) {
+            let text = format!("more than {USERS_MAX} users; use at most so many");
+            self.remarks.error(name.place, text);
+        }
+        for (name, user) in users.0.iter().take(USERS_MAX) {
+            let session = self.described(
+                [&user.msisdn, &user.imsi],
+                user.apn.as_ref(),
+                user.profile.as_ref(),
+            );
+            if !(1..=USER_LEN_MAX).contains(&name.text.len()) {
+                let text = format!(
+                    "`{}` is not a user name; use 1 to {USER_LEN_MAX} bytes",
+                    quote(&name.text)
+                );
+                self.remarks.error(name.place, text);
+            }
+            let key = name.text.to_lowercase();
+            if named.insert(key, Arc::new(session)).is_some() {
+                let text = format!(
+                    "the user `{}` is here twice, as case does not matter; keep one",
+                    quote(&name.text)
+                );
+                self.remarks.error(name.place, text);
+            }
+        }
+        named
     }
 
     fn selection(&mut self, sessions: &Sessions) -> sessions::Selection {

@@ -45,11 +45,18 @@ sessions:
     - {clients: ["10.1.0.0/16"], profile: child, msisdn: "111220000001", imsi: "10020000000007", apn: internet}
   apn_defaults: {internet: child}
   rules: [{rule: acr-child, profile: child, priority: 10}]
+  users:
+    Mike: {profile: open, msisdn: "111220000002"}
+    SCHOOL/lea: {}
 "#,
     )
     .unwrap();
     assert_eq!(loaded.warnings, []);
     let config = loaded.config;
+    let mike = config.sessions.user("mike").unwrap();
+    assert_eq!(mike.profile.as_deref(), Some("open"));
+    assert_eq!(mike.msisdn.as_deref(), Some("111220000002"));
+    assert!(config.sessions.user("school/LEA").is_some());
     let session = config.sessions.lookup("10.1.2.3".parse().unwrap()).unwrap();
     assert_eq!(session.msisdn.as_deref(), Some("111220000001"));
     assert_eq!(session.profile.as_deref(), Some("child"));
@@ -147,7 +154,25 @@ sessions:
     check(
         "icap_server: {listen: [], categories: a}\nsessions: {statics: []}",
         expect![[r#"
-            weir.yaml:2:12: error: `statics` is not a key here; use `static`, `apn_defaults` or `rules`
+            weir.yaml:2:12: error: `statics` is not a key here; use `static`, `apn_defaults`, `rules` or `users`
+        "#]],
+    );
+}
+
+#[test]
+fn users_are_named_once() {
+    check(
+        r#"
+policy: family.yaml
+icap_server: {listen: ["127.0.0.1:0"], categories: lists}
+sessions:
+  users: {mike: {profile: nobody, imsi: x}, Mike: {profile: open}, "": {}}
+"#,
+        expect![[r#"
+            weir.yaml:5:27: error: no profile is called `nobody`; use `child` or `open`
+            weir.yaml:5:41: error: `x` is not a number of 1 to 15 digits
+            weir.yaml:5:45: error: the user `Mike` is here twice, as case does not matter; keep one
+            weir.yaml:5:68: error: `` is not a user name; use 1 to 256 bytes
         "#]],
     );
 }
