@@ -68,6 +68,7 @@ fn write_reply() -> Subject {
             prefix: Some(24),
             profile: None,
             response_info: None,
+            response_desc: None,
             cache_control: None,
         };
         out.clear();

@@ -1,6 +1,5 @@
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use filter::Filter;
 use icap::{Body, BodyReader, Fed, Method, Request, RequestReader, Status, empty_lines_len};
@@ -8,7 +7,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use tracing::debug;
 
+use self::body::Skipped;
 use self::reply::{Answer, Written};
+use crate::config::Limits;
 use crate::content::Loaded;
 use crate::date::Date;
 use crate::metrics::{Admission, End};
@@ -18,20 +19,6 @@ use crate::worker::Shared;
 
 mod body;
 mod reply;
-
-/// How long a connection may be without a request. ICAP clients should give theirs up sooner, so
-/// that none is closed while a request is on its way.
-pub const IDLE_MAX: Duration = Duration::from_secs(60);
-
-/// How long a request may take from its first byte to the end of its heads.
-pub const HEAD_DEADLINE: Duration = Duration::from_secs(10);
-
-/// How long nothing may move while a body is read or an answer is sent.
-pub const BODY_STALL: Duration = Duration::from_secs(30);
-
-/// Bytes of a body, as sent, that are read only to be dropped. A longer one costs less as a
-/// closed connection.
-pub const BODY_LEN_MAX: usize = 64 * 1024 * 1024;
 
 /// Bytes of a body on their way back to the ICAP client at which reading stops.
 pub const COPY_WINDOW: usize = 64 * 1024;
@@ -44,6 +31,7 @@ pub(crate) struct Connection<S> {
     wire: Wire<S>,
     reader: RequestReader,
     shared: Arc<Shared>,
+    limits: Limits,
     admission: Admission,
     engine: Filter,
     date: Date,
@@ -55,10 +43,12 @@ pub(crate) struct Connection<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(crate) fn new(stream: S, shared: Arc<Shared>, admission: Admission) -> Self {
         let drain = shared.drain.clone();
+        let limits = shared.settings.load().limits;
         Self {
             wire: Wire::new(stream),
-            reader: RequestReader::default(),
+            reader: RequestReader::new(limits.request),
             shared,
+            limits,
             admission,
             engine: verdict::engine(),
             date: Date::default(),
@@ -81,7 +71,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Sends what is left to be sent, and lets it arrive.
     async fn finish(&mut self, end: End) {
         let nothing_under_way = end == End::Drained && self.last.is_none();
-        if nothing_under_way || matches!(end, End::Failed | End::Idle) {
+        if nothing_under_way || matches!(end, End::Failed | End::Idle | End::Handshake) {
             return;
         }
         // The end is the same if the last answer does not arrive any more.
@@ -113,7 +103,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Method::Options => {
                 self.offer(&loaded, service, &request);
                 self.shared.metrics.took(start.elapsed());
-                self.skip(&mut BodyReader::new(request.body)).await?;
+                let mut body = BodyReader::within(request.body, self.limits.request.chunks);
+                if self.skip(&mut body, self.limits.read_over_len_max).await? == Skipped::TooLong {
+                    return Err(End::Refused);
+                }
             }
             Method::Reqmod => {
                 let answer = match self.judge(&loaded, service, &request) {
@@ -136,7 +129,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Reads the next request up to its body.
     async fn request(&mut self) -> Result<Box<Request>, End> {
         self.request_start().await?;
-        let deadline = Instant::now() + HEAD_DEADLINE;
+        let deadline = Instant::now() + self.limits.head;
         loop {
             match self.reader.feed(self.wire.input.rest()) {
                 Fed::Request(request, used) => {
@@ -172,7 +165,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return Ok(());
             }
             self.flush().await?;
-            let idle_end = *idle_end.get_or_insert_with(|| Instant::now() + IDLE_MAX);
+            let idle_end = *idle_end.get_or_insert_with(|| Instant::now() + self.limits.idle);
             let stop = self.stop.as_mut();
             match self.wire.read_or(idle_end, stop).await {
                 Ok(()) => {}
@@ -189,32 +182,53 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         request: &Request,
         answer: &Answer,
     ) -> Result<(), End> {
-        let mut body = BodyReader::new(request.body);
+        let mut body = BodyReader::within(request.body, self.limits.request.chunks);
+        let mut skipped = Skipped::Whole;
         if let Body::Preview(_) = request.body {
             // The client sends its preview before it looks for an answer, and some lose track of
-            // one that comes sooner.
-            if let Err(end) = self.skip(&mut body).await {
-                let status = match end {
-                    End::BadRequest => Some(Status::BadRequest),
-                    End::Slow => Some(Status::RequestTimeout),
-                    End::Client | End::Idle | End::Refused | End::Drained | End::Failed => None,
-                };
-                if let Some(status) = status {
-                    self.fail(status, request, Some(answer.service()), loaded);
-                }
-                return Err(end);
-            }
+            // one that comes sooner. What is longer than any preview should be gets it all the
+            // same.
+            let read = self.skip(&mut body, self.limits.preview_len_max).await;
+            skipped = match read {
+                Ok(skipped) => skipped,
+                Err(end) => return Err(self.give_up(end, loaded, request, answer)),
+            };
         }
+        let len_max = self.limits.read_over_len_max;
         match (self.write(loaded, request, answer), request.body) {
             // What the client did not show it keeps.
-            (_, Body::None | Body::Preview(_)) => Ok(()),
-            (Written::Whole, Body::Whole) => self.skip(&mut body).await,
+            (_, Body::None) => Ok(()),
+            (_, Body::Preview(_)) if skipped == Skipped::Whole => Ok(()),
+            (Written::Whole, Body::Whole) | (_, Body::Preview(_)) => {
+                match self.skip(&mut body, len_max).await? {
+                    Skipped::Whole => Ok(()),
+                    Skipped::TooLong => Err(End::Refused),
+                }
+            }
             (Written::CopyOfHead, Body::Whole) => self.copy(&mut body).await,
         }
     }
 
+    /// Answers a request whose preview does not come, or is none.
+    fn give_up(&mut self, end: End, loaded: &Loaded, request: &Request, answer: &Answer) -> End {
+        let status = match end {
+            End::BadRequest => Some(Status::BadRequest),
+            End::Slow => Some(Status::RequestTimeout),
+            End::Client
+            | End::Idle
+            | End::Handshake
+            | End::Refused
+            | End::Drained
+            | End::Failed => None,
+        };
+        if let Some(status) = status {
+            self.fail(status, request, Some(answer.service()), loaded);
+        }
+        end
+    }
+
     async fn flush(&mut self) -> Result<(), End> {
-        Ok(self.wire.flush(BODY_STALL).await?)
+        Ok(self.wire.flush(self.limits.stall).await?)
     }
 }
 

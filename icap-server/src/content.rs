@@ -6,6 +6,7 @@ use icap::{IsTag, ServiceUri};
 use policy::PolicySet;
 use sessions::Directory;
 
+use crate::config::{Config, PrefixUnit};
 use crate::verdict::PROFILE_PARAMETER;
 
 /// How long ICAP clients may rely on an answer to OPTIONS, in seconds. Squid asks again 20 s
@@ -41,6 +42,9 @@ pub(crate) enum Service {
 /// Content with what follows from it.
 #[derive(Debug)]
 pub(crate) struct Loaded {
+    pub(crate) prefix_unit: PrefixUnit,
+    /// Cache-Control of `/categorize`.
+    pub(crate) max_age: Option<String>,
     pub(crate) database: Arc<Database>,
     pub(crate) sessions: Directory,
     /// None: there is no `/filter`.
@@ -51,11 +55,21 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    pub(crate) fn new(content: Content) -> Self {
+    pub(crate) fn new(config: &Config, content: Content) -> Self {
         let tag = content.database.tag();
         let tag = tag.as_bytes();
+        let unit: &[u8] = match config.prefix_unit {
+            PrefixUnit::Uri => b"uri",
+            PrefixUnit::Path => b"path",
+            PrefixUnit::Off => b"off",
+        };
         Self {
-            categorize_tag: is_tag(&[b"categorize", tag]),
+            prefix_unit: config.prefix_unit,
+            max_age: config
+                .max_age
+                .map(|age| format!("max-age={}", age.as_secs())),
+            // ICAP clients that kept a prefix under another unit must forget it.
+            categorize_tag: is_tag(&[b"categorize", tag, unit]),
             filter_tag: is_tag(&[b"filter", tag, content.policy_tag.as_bytes()]),
             no_service_tag: is_tag(&[b"no service"]),
             rules: content.policy.map(|policy| Rules {

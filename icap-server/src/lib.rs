@@ -9,6 +9,7 @@ pub mod config;
 mod connection;
 mod content;
 mod date;
+mod door;
 mod listen;
 mod metrics;
 mod page;
@@ -18,10 +19,9 @@ mod verdict;
 mod wire;
 mod worker;
 
-pub use connection::{
-    BODY_LEN_MAX, BODY_STALL, COPY_WINDOW, HEAD_DEADLINE, IDLE_MAX, OUTPUT_LEN_MAX,
-};
+pub use connection::{COPY_WINDOW, OUTPUT_LEN_MAX};
 pub use content::{Content, OPTIONS_TTL_S};
+pub use door::{TlsError, check_tls};
 pub use run::{Running, StartError, start};
 pub use wire::{LINGER_DEADLINE, LINGER_LEN_MAX};
 pub use worker::REFUSALS_MAX;

@@ -1,10 +1,78 @@
-use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 /// Connections that may wait to be accepted.
 pub(crate) const BACKLOG: i32 = 1_024;
+
+/// A listener of one worker.
+#[derive(Debug)]
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// A socket in the file system, which goes when this is dropped, unless another took its place.
+#[derive(Debug)]
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    /// Device and number of the file.
+    identity: (u64, u64),
+}
+
+/// Binds one socket at `path`, with `count` listeners that share its connections. A socket that
+/// nobody listens on any more is replaced.
+pub(crate) fn bind_unix(
+    path: &Path,
+    mode: u32,
+    count: usize,
+) -> io::Result<(Vec<UnixListener>, SocketFile)> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => {
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "the path is there, and is no socket",
+            ));
+        }
+        Ok(_) if UnixStream::connect(path).is_ok() => {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        Ok(_) | Err(_) => {}
+    }
+    // It gets its permissions before anybody can find it under its name.
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".new");
+    let fresh = PathBuf::from(fresh);
+    match fs::remove_file(&fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let listener = UnixListener::bind(&fresh)?;
+    listener.set_nonblocking(true)?;
+    fs::set_permissions(&fresh, fs::Permissions::from_mode(mode))?;
+    fs::rename(&fresh, path)?;
+    let found = fs::symlink_metadata(path)?;
+    let file = SocketFile {
+        path: path.to_owned(),
+        identity: (found.dev(), found.ino()),
+    };
+    let listeners = (0..count).map(|_| listener.try_clone());
+    Ok((listeners.collect::<io::Result<_>>()?, file))
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let found = fs::symlink_metadata(&self.path);
+        if found.is_ok_and(|found| (found.dev(), found.ino()) == self.identity) {
+            // One that stays is replaced by the next start.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
 
 /// Binds `count` listeners to one address, among which the system spreads connections. Port 0 is
 /// one port of the system's choice for all of them.
@@ -65,6 +133,28 @@ mod tests {
             ports.iter().all(|port| *port == ports[0] && *port != 0),
             "{ports:?}"
         );
+    }
+
+    #[test]
+    fn a_socket_has_its_mode_and_goes_with_its_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("icap.sock");
+        let (listeners, file) = bind_unix(&path, 0o620, 2).unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o620);
+        let taken = bind_unix(&path, 0o620, 1).unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);
+        drop(listeners);
+        // Nobody listens, as after a crash.
+        let (_listeners, other) = bind_unix(&path, 0o600, 1).unwrap();
+        drop(file);
+        assert!(path.exists(), "it is another's by now");
+        drop(other);
+        assert!(!path.exists());
+        fs::write(&path, "text").unwrap();
+        let other = bind_unix(&path, 0o600, 1).unwrap_err();
+        assert_eq!(other.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "text");
     }
 
     #[test]

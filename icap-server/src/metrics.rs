@@ -38,6 +38,8 @@ pub(crate) enum Admission {
     Refused,
     /// Far over the limit: it is closed.
     Dropped,
+    /// From an address that the listener does not serve: it is closed.
+    NotListed,
 }
 
 /// Why a connection ended.
@@ -49,6 +51,8 @@ pub(crate) enum End {
     Idle,
     /// A request, or a body, came too slowly, or an answer was not read.
     Slow,
+    /// No TLS, or no certificate that is accepted.
+    Handshake,
     /// What came was no request.
     BadRequest,
     /// A request that could not be served, or a body that nobody would read.
@@ -242,6 +246,7 @@ impl Admission {
             Self::Admitted => "admitted",
             Self::Refused => "refused",
             Self::Dropped => "dropped",
+            Self::NotListed => "client_not_listed",
         }
     }
 }
@@ -252,6 +257,7 @@ impl End {
             Self::Client => "client",
             Self::Idle => "idle",
             Self::Slow => "slow",
+            Self::Handshake => "handshake",
             Self::BadRequest => "bad_request",
             Self::Refused => "refused",
             Self::Drained => "drained",

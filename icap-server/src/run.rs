@@ -1,20 +1,25 @@
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use service::{Admin, Drain, Leftover, admin};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-use crate::config::Config;
+use crate::config::{Config, Listen, Socket};
 use crate::content::{Content, Loaded};
-use crate::listen;
-use crate::worker::{Shared, accept_all};
+use crate::door::{TlsError, doors};
+use crate::listen::{self, Listener, SocketFile};
+use crate::worker::{Settings, Shared, accept_all, accept_all_unix};
+
+/// The key of the listeners.
+const LISTEN: &str = "icap_server.listen";
 
 /// How long the admin endpoint may take to finish once everything else has.
 const ADMIN_DRAIN: Duration = Duration::from_secs(1);
@@ -23,10 +28,12 @@ const ADMIN_DRAIN: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Running {
     shared: Arc<Shared>,
+    config: Config,
     addresses: Vec<SocketAddr>,
+    /// They go when the server is gone.
+    _socket_files: Vec<SocketFile>,
     admin: Option<SocketAddr>,
     admin_drain: Drain,
-    grace: Duration,
     workers: Vec<JoinHandle<()>>,
 }
 
@@ -42,6 +49,18 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// A Unix socket could not be made.
+    #[error("cannot listen on `{}`", path.display())]
+    ListenUnix {
+        /// As configured.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A file of a TLS listener cannot be used.
+    #[error("cannot serve TLS")]
+    Tls(#[source] TlsError),
     /// A worker could not be started.
     #[error("cannot start a worker thread")]
     Worker(#[source] io::Error),
@@ -51,9 +70,11 @@ pub enum StartError {
 ///
 /// # Errors
 ///
-/// Fails if an address cannot be bound or a thread cannot be started.
+/// Fails if an address cannot be bound, a file of a TLS listener cannot be used, or a thread
+/// cannot be started.
 pub async fn start(config: Config, content: Content) -> Result<Running, StartError> {
     check_descriptors(config.connections_max.get());
+    let doors = doors(&config).map_err(StartError::Tls)?;
     let admin = match config.admin {
         Some(address) => Some(
             Admin::bind(address)
@@ -63,27 +84,19 @@ pub async fn start(config: Config, content: Content) -> Result<Running, StartErr
         None => None,
     };
     let count = config.workers.map_or_else(cores, NonZeroUsize::get);
-    let mut shares: Vec<Vec<std::net::TcpListener>> = Vec::new();
-    shares.resize_with(count, Vec::new);
-    let mut addresses = Vec::new();
-    for address in &config.listen {
-        let bound = bind(*address, &mut shares);
-        let bound = bound.map_err(|source| StartError::Listen {
-            address: *address,
-            source,
-        })?;
-        addresses.push(bound);
-    }
-    let shared = Arc::new(Shared::new(&config, Loaded::new(content)));
+    let bound = Bound::bind(&config.listen, count)?;
+    let loaded = Loaded::new(&config, content);
+    let shared = Arc::new(Shared::new(&config, doors, loaded));
     let mut running = Running {
         shared: Arc::clone(&shared),
-        addresses,
+        config,
+        addresses: bound.addresses,
+        _socket_files: bound.files,
         admin: None,
         admin_drain: Drain::default(),
-        grace: config.drain,
         workers: Vec::new(),
     };
-    for listeners in shares {
+    for listeners in bound.shares {
         let worker = start_worker(listeners, Arc::clone(&shared)).await;
         running.workers.push(worker.map_err(StartError::Worker)?);
     }
@@ -92,14 +105,12 @@ pub async fn start(config: Config, content: Content) -> Result<Running, StartErr
         admin.serve(pages(&shared), &running.admin_drain);
         info!(listener = "icap_server_admin", %address, "listening");
     }
-    for address in &running.addresses {
-        info!(listener = "icap", %address, workers = count, "listening");
-    }
+    running.tell(count);
     Ok(running)
 }
 
 impl Running {
-    /// Returns where the listeners really are, in the order of the configuration.
+    /// Returns where the listeners with an address really are, in the order of the configuration.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.addresses.clone()
@@ -112,19 +123,55 @@ impl Running {
     }
 
     /// Puts new content in force for every request not yet answered; no connection is dropped.
-    pub fn reload(&self, content: Content) {
-        self.shared.loaded.store(Arc::new(Loaded::new(content)));
+    /// Limits, certificates and who may connect apply to connections accepted afterwards. Returns
+    /// the settings that differ and need a restart.
+    ///
+    /// # Errors
+    ///
+    /// Fails, and changes nothing, if a file of a TLS listener cannot be used.
+    pub fn reload(&self, config: &Config, content: Content) -> Result<Vec<&'static str>, TlsError> {
+        let fixed = fixed_settings(&self.config, config);
+        let same_listeners = !fixed.contains(&LISTEN);
+        let doors = match same_listeners {
+            true => doors(config)?,
+            // The listeners that are there keep their doors.
+            false => self.shared.settings.load().doors.clone(),
+        };
+        let settings = Settings::new(config, doors);
+        self.shared.settings.store(Arc::new(settings));
+        let loaded = Loaded::new(config, content);
+        self.shared.loaded.store(Arc::new(loaded));
         self.shared.metrics.reloads.inc();
         info!("categories and policy replaced");
+        Ok(fixed)
+    }
+
+    fn tell(&self, workers: usize) {
+        let mut addresses = self.addresses.iter();
+        for listen in &self.config.listen {
+            match (&listen.socket, &listen.tls) {
+                (Socket::Unix { path, .. }, _) => {
+                    let path = path.display();
+                    info!(listener = "icap_unix", %path, workers, "listening");
+                }
+                (Socket::Tcp(_), tls) => {
+                    let Some(address) = addresses.next() else {
+                        continue;
+                    };
+                    let listener = if tls.is_some() { "icaps" } else { "icap" };
+                    info!(listener, %address, workers, "listening");
+                }
+            }
+        }
     }
 
     /// Stops accepting, lets exchanges finish within the grace period, and returns how many
     /// connections did not.
     pub async fn stop(mut self) -> usize {
-        let leftover = match self.shared.drain.drain(self.grace).await {
+        let leftover = match self.shared.drain.drain(self.config.drain).await {
             Ok(()) => 0,
             Err(Leftover(connections)) => {
-                warn!(connections, grace = ?self.grace, "grace period over");
+                warn!(connections, grace = ?self.config.drain, "grace period over");
                 connections
             }
         };
@@ -151,20 +198,85 @@ impl Drop for Running {
     }
 }
 
-/// Binds one listener for each worker.
-fn bind(address: SocketAddr, shares: &mut [Vec<std::net::TcpListener>]) -> io::Result<SocketAddr> {
-    let listeners = listen::bind(address, shares.len())?;
-    let mut bound = address;
-    for (share, listener) in shares.iter_mut().zip(listeners) {
-        bound = listener.local_addr()?;
-        share.push(listener);
+/// The listeners of all workers.
+struct Bound {
+    shares: Vec<Vec<(usize, Listener)>>,
+    addresses: Vec<SocketAddr>,
+    files: Vec<SocketFile>,
+}
+
+impl Bound {
+    /// Binds every listener, once for each of `count` workers.
+    fn bind(listen: &[Listen], count: usize) -> Result<Self, StartError> {
+        let mut bound = Self {
+            shares: Vec::new(),
+            addresses: Vec::new(),
+            files: Vec::new(),
+        };
+        bound.shares.resize_with(count, Vec::new);
+        for (nth, listen) in listen.iter().enumerate() {
+            match &listen.socket {
+                Socket::Tcp(address) => {
+                    bound
+                        .tcp(nth, *address)
+                        .map_err(|source| StartError::Listen {
+                            address: *address,
+                            source,
+                        })?;
+                }
+                Socket::Unix { path, mode } => {
+                    let made = listen::bind_unix(path, *mode, count);
+                    let (listeners, file) = made.map_err(|source| StartError::ListenUnix {
+                        path: path.clone(),
+                        source,
+                    })?;
+                    bound.files.push(file);
+                    bound.share(nth, listeners.into_iter().map(Listener::Unix));
+                }
+            }
+        }
+        Ok(bound)
     }
-    Ok(bound)
+
+    fn tcp(&mut self, nth: usize, address: SocketAddr) -> io::Result<()> {
+        let listeners = listen::bind(address, self.shares.len())?;
+        if let Some(first) = listeners.first() {
+            self.addresses.push(first.local_addr()?);
+        }
+        self.share(nth, listeners.into_iter().map(Listener::Tcp));
+        Ok(())
+    }
+
+    fn share(&mut self, nth: usize, listeners: impl Iterator<Item = Listener>) {
+        for (share, listener) in self.shares.iter_mut().zip(listeners) {
+            share.push((nth, listener));
+        }
+    }
+}
+
+/// Returns the settings that differ and are read at the start alone.
+fn fixed_settings(before: &Config, now: &Config) -> Vec<&'static str> {
+    let sockets = |config: &Config| -> Vec<Socket> {
+        let listen = config.listen.iter();
+        listen.map(|listen| listen.socket.clone()).collect()
+    };
+    let settings = [
+        ("icap_server.admin", before.admin != now.admin),
+        (LISTEN, sockets(before) != sockets(now)),
+        (
+            "icap_server.connections_max",
+            before.connections_max != now.connections_max,
+        ),
+        ("icap_server.workers", before.workers != now.workers),
+        ("icap_server.drain_s", before.drain != now.drain),
+    ];
+    let settings = settings.into_iter().filter(|(_, differs)| *differs);
+    settings.map(|(name, _)| name).collect()
 }
 
 /// Starts a thread that serves its listeners, and waits until it does.
 async fn start_worker(
-    listeners: Vec<std::net::TcpListener>,
+    listeners: Vec<(usize, Listener)>,
     shared: Arc<Shared>,
 ) -> io::Result<JoinHandle<()>> {
     let (ready, started) = oneshot::channel();
@@ -195,10 +307,19 @@ async fn start_worker(
     }
 }
 
-fn spawn_accepts(listeners: Vec<std::net::TcpListener>, shared: &Arc<Shared>) -> io::Result<()> {
-    for listener in listeners {
-        let listener = TcpListener::from_std(listener)?;
-        shared.drain.spawn(accept_all(listener, Arc::clone(shared)));
+fn spawn_accepts(listeners: Vec<(usize, Listener)>, shared: &Arc<Shared>) -> io::Result<()> {
+    for (nth, listener) in listeners {
+        let accepting = Arc::clone(shared);
+        match listener {
+            Listener::Tcp(listener) => {
+                let listener = TcpListener::from_std(listener)?;
+                shared.drain.spawn(accept_all(listener, nth, accepting));
+            }
+            Listener::Unix(listener) => {
+                let listener = UnixListener::from_std(listener)?;
+                shared.drain.spawn(accept_all_unix(listener, accepting));
+            }
+        }
     }
     Ok(())
 }

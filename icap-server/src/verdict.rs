@@ -44,10 +44,8 @@ pub(crate) fn judge(
     rules: &Rules,
     request: &Request,
 ) -> Result<Verdict, NoSuchProfile> {
-    let session = request
-        .client_ip
-        .and_then(|client| loaded.sessions.lookup(client));
-    let profile = profile(loaded, rules, request, session.map(AsRef::as_ref))?;
+    let session = session(loaded, request);
+    let profile = profile(loaded, rules, request, session)?;
     let subject = Subject::of(&request.http_head);
     let target = match &subject {
         Ok(subject) => Target::Uri(&subject.readings),
@@ -61,7 +59,7 @@ pub(crate) fn judge(
     };
     let decision = decide(engine, loaded, rules, question);
     let facts = Facts {
-        session: session.map(AsRef::as_ref),
+        session,
         request,
         subject: subject.as_ref().ok(),
     };
@@ -73,6 +71,19 @@ struct Facts<'a> {
     session: Option<&'a Session>,
     request: &'a Request,
     subject: Option<&'a Subject>,
+}
+
+/// Finds the session: that of the client's address, or that of the user where the address has
+/// none, or one without a profile.
+fn session<'a>(loaded: &'a Loaded, request: &Request) -> Option<&'a Session> {
+    let sessions = &loaded.sessions;
+    let by_address = request.client_ip.and_then(|it| sessions.lookup(it));
+    let by_address = by_address.map(AsRef::as_ref);
+    if sessions.profile_name(by_address).is_some() {
+        return by_address;
+    }
+    let by_user = request.user_names().find_map(|name| sessions.user(&name));
+    by_user.map(AsRef::as_ref).or(by_address)
 }
 
 /// Picks the profile: the one that the request names, else that of the client's session, else the

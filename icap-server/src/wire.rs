@@ -91,7 +91,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         while !self.output.is_empty() {
             self.send_some(Instant::now() + stall).await?;
         }
-        Ok(())
+        // TLS takes bytes in before it sends them.
+        let deadline = Instant::now() + stall;
+        poll_fn(|cx| match Pin::new(&mut self.stream).poll_flush(cx) {
+            Poll::Ready(flushed) => Poll::Ready(flushed.map_err(|_| Ended::Failed)),
+            Poll::Pending => self.poll_deadline(cx, deadline),
+        })
+        .await
     }
 
     /// Waits until some of `output` is sent.
@@ -113,6 +119,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             {
                 written?;
                 advanced = true;
+            }
+            if self.output.is_empty()
+                && let Poll::Ready(Err(_)) = Pin::new(&mut self.stream).poll_flush(cx)
+            {
+                return Poll::Ready(Err(Ended::Failed));
             }
             if self.output.len() < window
                 && let Poll::Ready(read) = self.poll_read(cx)

@@ -178,6 +178,7 @@ fn is_read_as_written(answer: &Answer) {
         prefix,
         profile: None,
         response_info: None,
+        response_desc: None,
         cache_control: None,
     };
     let mut written = Vec::new();

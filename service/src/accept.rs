@@ -1,5 +1,7 @@
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -15,10 +17,18 @@ const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// Accepts the next connection, however often the system fails meanwhile. `refused` is called
 /// each time that it does.
-pub async fn accept(listener: &TcpListener, mut refused: impl FnMut()) -> (TcpStream, SocketAddr) {
+pub async fn accept(listener: &TcpListener, refused: impl FnMut()) -> (TcpStream, SocketAddr) {
+    accept_by(|context| listener.poll_accept(context), refused).await
+}
+
+/// Like [`accept`], for a listener of any kind: `poll` polls it.
+pub async fn accept_by<T>(
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<io::Result<T>>,
+    mut refused: impl FnMut(),
+) -> T {
     let mut told: Option<Instant> = None;
     loop {
-        match listener.accept().await {
+        match poll_fn(&mut poll).await {
             Ok(accepted) => return accepted,
             Err(error) if belongs_to_one_connection(&error) => {}
             Err(error) => {

@@ -10,7 +10,7 @@ mod report;
 pub mod signals;
 pub mod telemetry;
 
-pub use accept::{ACCEPT_PAUSE, accept};
+pub use accept::{ACCEPT_PAUSE, accept, accept_by};
 pub use admin::Admin;
 pub use descriptors::raise_descriptor_limit;
 pub use drain::{ABANDON_WAIT, Drain, Leftover};

@@ -104,7 +104,9 @@ impl Loaded {
 /// Returns where an ICAP server is told to listen.
 fn sockets(server: &IcapServer) -> Vec<SocketAddr> {
     let config = &server.config;
-    config.listen.iter().copied().chain(config.admin).collect()
+    let listen = config.listen.iter();
+    let addresses = listen.filter_map(icap_server::config::Listen::address);
+    addresses.chain(config.admin).collect()
 }
 
 /// One reading of a configuration file.
@@ -146,7 +148,7 @@ impl Reader<'_> {
             let Written { text, place } = value.categories.clone();
             let categories = beside(self.path, &text);
             Some(IcapServer {
-                config: value.into_config(remarks)?,
+                config: value.into_config(folder(self.path), remarks)?,
                 categories,
                 place,
             })

@@ -5,6 +5,8 @@ use std::path::Path;
 use policy::written::{FILE_LEN_MAX, or, quote};
 use policy::{Compiled, Diagnostic, Place, Severity, TestFile};
 
+use crate::config::IcapServer;
+use crate::failure::one_line;
 use crate::files::{Files, beside};
 
 mod categories;
@@ -82,6 +84,21 @@ pub fn tested_policy(
         }
         _ => Ok(compiled),
     }
+}
+
+/// Reads the files of an ICAP server's TLS listeners, to know whether they can be used.
+///
+/// # Errors
+///
+/// Fails with a remark about the configuration file at `path` if one cannot.
+pub fn tls(path: &Path, server: &IcapServer) -> Result<(), Vec<Diagnostic>> {
+    icap_server::check_tls(&server.config).map_err(|wrong| tls_remarks(path, &wrong))
+}
+
+/// Returns what is wrong with the files of TLS listeners.
+#[must_use]
+pub fn tls_remarks(path: &Path, wrong: &icap_server::TlsError) -> Vec<Diagnostic> {
+    vec![error(path, Some(wrong.place), one_line(wrong))]
 }
 
 /// Returns an error about the file at `path`.

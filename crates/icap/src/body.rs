@@ -1,3 +1,4 @@
+use crate::ChunkLimits;
 use crate::chunk::{Chunk, ChunkDecoder};
 use crate::request::BadRequest;
 
@@ -17,6 +18,7 @@ pub enum Body {
 pub struct BodyReader {
     stage: Stage,
     chunks: ChunkDecoder,
+    limits: ChunkLimits,
 }
 
 /// What a [`BodyReader`] read.
@@ -48,6 +50,12 @@ impl BodyReader {
     /// Creates a reader for what follows a request's heads.
     #[must_use]
     pub fn new(body: Body) -> Self {
+        Self::within(body, ChunkLimits::default())
+    }
+
+    /// Like [`new`](Self::new), with other limits than the usual ones.
+    #[must_use]
+    pub fn within(body: Body, limits: ChunkLimits) -> Self {
         let stage = match body {
             Body::None => Stage::Done,
             Body::Whole => Stage::Rest,
@@ -55,7 +63,8 @@ impl BodyReader {
         };
         Self {
             stage,
-            chunks: ChunkDecoder::default(),
+            chunks: ChunkDecoder::new(limits),
+            limits,
         }
     }
 
@@ -99,7 +108,7 @@ impl BodyReader {
     pub fn proceed(&mut self) {
         if self.stage == Stage::Waiting {
             self.stage = Stage::Rest;
-            self.chunks = ChunkDecoder::default();
+            self.chunks = ChunkDecoder::new(self.limits);
         }
     }
 

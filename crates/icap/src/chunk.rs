@@ -1,3 +1,4 @@
+use crate::ChunkLimits;
 use crate::fields::{Fields, LineScan, Scanned, digits, slots};
 
 /// Bytes of one chunk-size line, extensions and line end included.
@@ -10,6 +11,7 @@ pub const TRAILER_LEN_MAX: usize = 16 * 1024;
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ChunkDecoder {
     state: State,
+    limits: ChunkLimits,
 }
 
 /// What a [`ChunkDecoder`] read.
@@ -41,8 +43,8 @@ pub enum BadChunk {
     #[error("`{0}` is not a chunk size")]
     Size(String),
     /// An extension that does not end.
-    #[error("a chunk-size line is longer than {CHUNK_LINE_LEN_MAX} bytes")]
-    LineTooLong,
+    #[error("a chunk-size line is longer than {0} bytes")]
+    LineTooLong(usize),
     /// LF alone, or other bytes where a chunk ends.
     #[error("a chunk does not end with CRLF")]
     LineEnd,
@@ -50,8 +52,8 @@ pub enum BadChunk {
     #[error("a trailer line is malformed")]
     Trailer,
     /// More than is kept.
-    #[error("the trailer is longer than {TRAILER_LEN_MAX} bytes")]
-    TrailerTooLong,
+    #[error("the trailer is longer than {0} bytes")]
+    TrailerTooLong(usize),
 }
 
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -71,6 +73,15 @@ struct Extensions {
 }
 
 impl ChunkDecoder {
+    /// Creates a decoder that reads no more than this.
+    #[must_use]
+    pub fn new(limits: ChunkLimits) -> Self {
+        Self {
+            state: State::default(),
+            limits,
+        }
+    }
+
     /// Reads the next piece from `received`, which starts where the last piece ended. Returns
     /// how many bytes were used, also with [`Chunk::NeedMore`].
     ///
@@ -100,7 +111,7 @@ impl ChunkDecoder {
     fn step<'a>(&mut self, rest: &mut &'a [u8]) -> Result<Option<Chunk<'a>>, BadChunk> {
         match &mut self.state {
             State::Size => {
-                if let Some(line) = take_line(rest)? {
+                if let Some(line) = take_line(rest, self.limits.line_len_max)? {
                     self.state = size_line(line)?;
                 }
                 Ok(None)
@@ -127,7 +138,8 @@ impl ChunkDecoder {
                 Ok(None)
             }
             State::Trailer(extensions, scan) => {
-                let Some(trailers) = take_trailer(scan, rest)? else {
+                let len_max = self.limits.trailer_len_max;
+                let Some(trailers) = take_trailer(scan, rest, len_max)? else {
                     return Ok(None);
                 };
                 let Extensions {
@@ -146,12 +158,12 @@ impl ChunkDecoder {
     }
 }
 
-fn take_line<'a>(rest: &mut &'a [u8]) -> Result<Option<&'a [u8]>, BadChunk> {
+fn take_line<'a>(rest: &mut &'a [u8], len_max: usize) -> Result<Option<&'a [u8]>, BadChunk> {
     let bytes: &'a [u8] = rest;
-    let window = bytes.get(..CHUNK_LINE_LEN_MAX).unwrap_or(bytes);
+    let window = bytes.get(..len_max).unwrap_or(bytes);
     let Some(at) = window.iter().position(|byte| *byte == b'\n') else {
-        if window.len() == CHUNK_LINE_LEN_MAX {
-            return Err(BadChunk::LineTooLong);
+        if window.len() == len_max {
+            return Err(BadChunk::LineTooLong(len_max));
         }
         return Ok(None);
     };
@@ -165,12 +177,13 @@ fn take_line<'a>(rest: &mut &'a [u8]) -> Result<Option<&'a [u8]>, BadChunk> {
 fn take_trailer<'a>(
     scan: &mut LineScan,
     rest: &mut &'a [u8],
+    len_max: usize,
 ) -> Result<Option<&'a [u8]>, BadChunk> {
     let bytes: &'a [u8] = rest;
-    let end = match scan.find(bytes, TRAILER_LEN_MAX) {
+    let end = match scan.find(bytes, len_max) {
         Scanned::NeedMore => return Ok(None),
         Scanned::End(end) => end,
-        Scanned::TooLong => return Err(BadChunk::TrailerTooLong),
+        Scanned::TooLong => return Err(BadChunk::TrailerTooLong(len_max)),
         Scanned::BareLineFeed => return Err(BadChunk::LineEnd),
     };
     let (block, after) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
@@ -292,12 +305,36 @@ mod tests {
     fn limits() {
         let line = |len: usize| format!("0;{}\r\n\r\n", "a".repeat(len - 4));
         check(&line(CHUNK_LINE_LEN_MAX), "", false, "");
-        check_err(&line(CHUNK_LINE_LEN_MAX + 1), BadChunk::LineTooLong);
+        check_err(
+            &line(CHUNK_LINE_LEN_MAX + 1),
+            BadChunk::LineTooLong(CHUNK_LINE_LEN_MAX),
+        );
         let trailer = |len: usize| format!("a:{}\r\n", "b".repeat(len - 4));
         let longest = trailer(TRAILER_LEN_MAX - 2);
         check(&format!("0\r\n{longest}\r\n"), "", false, &longest);
         let longer = trailer(TRAILER_LEN_MAX - 1);
-        check_err(&format!("0\r\n{longer}\r\n"), BadChunk::TrailerTooLong);
+        check_err(
+            &format!("0\r\n{longer}\r\n"),
+            BadChunk::TrailerTooLong(TRAILER_LEN_MAX),
+        );
+    }
+
+    #[test]
+    fn limits_can_be_set() {
+        let limits = ChunkLimits {
+            line_len_max: 32,
+            trailer_len_max: 40,
+        };
+        let read = |body: &str| {
+            let mut decoder = ChunkDecoder::new(limits);
+            decoder.read(body.as_bytes()).map(|(used, _)| used)
+        };
+        let line = |len: usize| format!("0;{}\r\n\r\n", "a".repeat(len - 4));
+        assert_eq!(read(&line(32)), Ok(34));
+        assert_eq!(read(&line(33)), Err(BadChunk::LineTooLong(32)));
+        let trailer = |len: usize| format!("0\r\na:{}\r\n\r\n", "b".repeat(len - 6));
+        assert_eq!(read(&trailer(40)), Ok(43));
+        assert_eq!(read(&trailer(41)), Err(BadChunk::TrailerTooLong(40)));
     }
 
     /// Checks a body that arrives whole, in two parts cut anywhere, and byte by byte.

@@ -69,8 +69,13 @@ pub enum BadEncapsulated {
     #[error("no section ends the message; use a body or `null-body`")]
     NoBody,
     /// More than is kept in memory for one message.
-    #[error("heads of {0} bytes; at most {HTTP_HEADS_LEN_MAX} are read")]
-    TooLong(u32),
+    #[error("heads of {found} bytes; at most {len_max} are read")]
+    TooLong {
+        /// Bytes that are announced.
+        found: u32,
+        /// Bytes that are read at most.
+        len_max: u32,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -87,6 +92,15 @@ impl Encapsulated {
     ///
     /// Fails if the sections are not those of `shape`, in order and at increasing offsets.
     pub fn parse(value: &[u8], shape: Shape) -> Result<Self, BadEncapsulated> {
+        Self::parse_within(value, shape, HTTP_HEADS_LEN_MAX)
+    }
+
+    /// Like [`parse`](Self::parse), for heads of at most `len_max` bytes together.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`parse`](Self::parse) does.
+    pub fn parse_within(value: &[u8], shape: Shape, len_max: u32) -> Result<Self, BadEncapsulated> {
         let mut found = Self {
             request_head: None,
             response_head: None,
@@ -108,11 +122,11 @@ impl Encapsulated {
             open = Some((section, offset));
         }
         match open {
-            Some((Section::Body(body), heads_len)) if heads_len <= HTTP_HEADS_LEN_MAX => {
+            Some((Section::Body(body), heads_len)) if heads_len <= len_max => {
                 found.body = body;
                 Ok(found)
             }
-            Some((Section::Body(_), heads_len)) => Err(BadEncapsulated::TooLong(heads_len)),
+            Some((Section::Body(_), found)) => Err(BadEncapsulated::TooLong { found, len_max }),
             Some((Section::RequestHead | Section::ResponseHead, _)) | None => {
                 Err(BadEncapsulated::NoBody)
             }

@@ -19,8 +19,8 @@ pub enum Connection {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum BadHead {
     /// Neither end may guess where it would have ended.
-    #[error("the head is longer than {HEAD_LEN_MAX} bytes")]
-    TooLong,
+    #[error("the head is longer than {0} bytes")]
+    TooLong(usize),
     /// Recipients differ about a lone line feed, so it is no line end.
     #[error("a line ends with LF alone; use CRLF")]
     BareLineFeed,
@@ -28,8 +28,8 @@ pub enum BadHead {
     #[error("the head starts with an empty line")]
     Empty,
     /// More than an honest peer sends.
-    #[error("the head has more than {FIELDS_MAX} header lines")]
-    TooManyFields,
+    #[error("the head has more than {0} header lines")]
+    TooManyFields(usize),
     /// Folded, without a colon, or with characters that have no place there.
     #[error("a header line is malformed")]
     Field,
@@ -96,11 +96,20 @@ pub fn empty_lines_len(received: &[u8]) -> usize {
 
 /// Finds the end of an ICAP head.
 pub(crate) fn find_head(scan: &mut LineScan, received: &[u8]) -> Result<Option<usize>, BadHead> {
-    match scan.find(received, HEAD_LEN_MAX) {
+    find_head_within(scan, received, HEAD_LEN_MAX)
+}
+
+/// Finds the end of an ICAP head that is at most `len_max` bytes long.
+pub(crate) fn find_head_within(
+    scan: &mut LineScan,
+    received: &[u8],
+    len_max: usize,
+) -> Result<Option<usize>, BadHead> {
+    match scan.find(received, len_max) {
         Scanned::NeedMore => Ok(None),
         Scanned::End(2) => Err(BadHead::Empty),
         Scanned::End(end) => Ok(Some(end)),
-        Scanned::TooLong => Err(BadHead::TooLong),
+        Scanned::TooLong => Err(BadHead::TooLong(len_max)),
         Scanned::BareLineFeed => Err(BadHead::BareLineFeed),
     }
 }
@@ -120,9 +129,18 @@ pub(crate) struct Fields<'h, 'b>(&'h [Header<'b>]);
 impl<'h, 'b> Fields<'h, 'b> {
     /// Parses header lines up to and including the empty line, which must be the end of `block`.
     pub(crate) fn parse(block: &'b [u8], slots: &'h mut Slots<'b>) -> Result<Self, BadHead> {
+        Self::parse_into(block, slots)
+    }
+
+    /// Parses as many header lines as there are slots.
+    pub(crate) fn parse_into(
+        block: &'b [u8],
+        slots: &'h mut [Header<'b>],
+    ) -> Result<Self, BadHead> {
+        let fields_max = slots.len();
         match httparse::parse_headers(block, slots) {
             Ok(httparse::Status::Complete((len, fields))) if len == block.len() => Ok(Self(fields)),
-            Err(httparse::Error::TooManyHeaders) => Err(BadHead::TooManyFields),
+            Err(httparse::Error::TooManyHeaders) => Err(BadHead::TooManyFields(fields_max)),
             Ok(_) | Err(_) => Err(BadHead::Field),
         }
     }
@@ -208,7 +226,7 @@ mod tests {
         head.extend(b"\r\n\r\n");
         check(&head, Ok(Some(HEAD_LEN_MAX)));
         head.insert(0, b'a');
-        check(&head, Err(BadHead::TooLong));
+        check(&head, Err(BadHead::TooLong(HEAD_LEN_MAX)));
     }
 
     #[test]
@@ -232,7 +250,7 @@ mod tests {
         assert!(Fields::parse(lines(FIELDS_MAX).as_bytes(), &mut slots()).is_ok());
         assert_eq!(
             Fields::parse(lines(FIELDS_MAX + 1).as_bytes(), &mut slots()).unwrap_err(),
-            BadHead::TooManyFields
+            BadHead::TooManyFields(FIELDS_MAX)
         );
     }
 

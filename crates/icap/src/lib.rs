@@ -15,6 +15,7 @@ mod encapsulated;
 mod fields;
 mod http;
 mod is_tag;
+mod limits;
 mod question;
 mod reply;
 mod request;
@@ -34,6 +35,7 @@ pub use encapsulated::{
 pub use fields::{BadHead, Connection, FIELDS_MAX, HEAD_LEN_MAX, empty_lines_len};
 pub use http::{BadHttpHead, HttpRequest};
 pub use is_tag::{BadIsTag, IS_TAG_LEN_MAX, IS_TAG_RECEIVED_LEN_MAX, IsTag};
+pub use limits::{ChunkLimits, RequestLimits};
 pub use question::{PreviewOffer, ReqmodQuestion, Unsendable, write_options_question};
 pub use reply::{
     OptionsReply, ReplyFields, write_chunk, write_continue, write_error, write_last_chunk,

@@ -19,6 +19,8 @@ pub struct ReplyFields<'a> {
     pub profile: Option<&'a str>,
     /// X-Response-Info: one word.
     pub response_info: Option<&'a str>,
+    /// X-Response-Desc: one line.
+    pub response_desc: Option<&'a str>,
     /// Cache-Control.
     pub cache_control: Option<&'a str>,
 }
@@ -102,6 +104,7 @@ impl ReplyFields<'_> {
         }
         write_field("X-ICAP-Profile", self.profile, out);
         write_field("X-Response-Info", self.response_info, out);
+        write_field("X-Response-Desc", self.response_desc, out);
         write_field("Cache-Control", self.cache_control, out);
     }
 }

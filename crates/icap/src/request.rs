@@ -1,12 +1,13 @@
+use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::fields::{Fields, LineScan, digits, find_head, slots};
+use crate::fields::{FIELDS_MAX, Fields, LineScan, digits, find_head_within, slots};
 use crate::http::is_one_head;
 use crate::start_line::request_line;
-use crate::user::authenticated_user;
+use crate::user::{authenticated_user, base64_text};
 use crate::{
     BadChunk, BadEncapsulated, BadHead, BadServiceUri, Body, Connection, Encapsulated,
-    EncapsulatedBody, Method, ServiceUri, Shape, Status,
+    EncapsulatedBody, Method, RequestLimits, ServiceUri, Shape, Status,
 };
 
 /// A request up to where its body starts.
@@ -32,6 +33,8 @@ pub struct Request {
     pub subscriber_id: Option<String>,
     /// X-Authenticated-User: the name, without scheme.
     pub authenticated_user: Option<String>,
+    /// X-Authenticated-User, as sent.
+    pub authenticated_user_sent: Option<String>,
     /// X-Client-Username, as sent.
     pub client_username: Option<String>,
     /// The HTTP request head as sent, its empty line included; empty if there is none.
@@ -43,6 +46,7 @@ pub struct Request {
 /// Reads requests from the bytes of a connection. One reader serves the requests in turn.
 #[derive(Clone, Debug, Default)]
 pub struct RequestReader {
+    limits: RequestLimits,
     scan: LineScan,
     /// A request whose HTTP heads are not there yet.
     pending: Option<Pending>,
@@ -107,13 +111,39 @@ struct Pending {
     head_len: usize,
 }
 
+impl Request {
+    /// Returns the names that the HTTP client's user may have, the likeliest first:
+    /// X-Authenticated-User as it is usually encoded, then as sent; X-Client-Username as it is
+    /// usually sent, then what that encodes, since ICAP clients can be told to.
+    pub fn user_names(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let read = self.authenticated_user.as_deref();
+        let sent = self.authenticated_user_sent.as_deref();
+        let sent = sent.filter(|sent| Some(*sent) != read);
+        let username = self.client_username.as_deref();
+        let encoded = username.and_then(|name| base64_text(name.as_bytes()));
+        let borrowed = [read, sent, username].into_iter().flatten();
+        borrowed
+            .map(Cow::Borrowed)
+            .chain(encoded.into_iter().map(Cow::Owned))
+    }
+}
+
 impl RequestReader {
+    /// Creates a reader that reads no more than this.
+    #[must_use]
+    pub fn new(limits: RequestLimits) -> Self {
+        Self {
+            limits,
+            ..Self::default()
+        }
+    }
+
     /// Reads one request from `received`: all bytes of the connection that were not used yet.
     pub fn feed(&mut self, received: &[u8]) -> Fed {
         match self.read(received) {
             Ok(None) => Fed::NeedMore,
             Ok(Some((request, used))) => {
-                *self = Self::default();
+                *self = Self::new(self.limits);
                 Fed::Request(request, used)
             }
             Err(bad) => Fed::Bad(bad),
@@ -124,10 +154,11 @@ impl RequestReader {
         let pending = match self.pending.take() {
             Some(pending) => pending,
             None => {
-                let Some(head_len) = find_head(&mut self.scan, received)? else {
+                let len_max = self.limits.head_len_max;
+                let Some(head_len) = find_head_within(&mut self.scan, received, len_max)? else {
                     return Ok(None);
                 };
-                Pending::parse(received.get(..head_len).unwrap_or(received))?
+                Pending::parse(received.get(..head_len).unwrap_or(received), &self.limits)?
             }
         };
         let Some(heads) = received.get(pending.head_len..pending.end()) else {
@@ -140,7 +171,7 @@ impl RequestReader {
 }
 
 impl Pending {
-    fn parse(head: &[u8]) -> Result<Self, BadRequest> {
+    fn parse(head: &[u8], limits: &RequestLimits) -> Result<Self, BadRequest> {
         let at = head
             .iter()
             .position(|byte| *byte == b'\n')
@@ -148,8 +179,10 @@ impl Pending {
         let (line, block) = head.split_at_checked(at).unwrap_or((head, &[]));
         let (method, service) = request_line(line.strip_suffix(b"\r\n").unwrap_or(line))?;
         let mut slots = slots();
-        let fields = Fields::parse(block, &mut slots)?;
-        let encapsulated = encapsulated(method, fields)?;
+        let lines_max = limits.fields_max.min(FIELDS_MAX);
+        let slots = slots.get_mut(..lines_max).unwrap_or_default();
+        let fields = Fields::parse_into(block, slots)?;
+        let encapsulated = encapsulated(method, fields, limits.http_heads_len_max)?;
         let preview = preview(fields)?;
         let request = Request {
             method,
@@ -164,6 +197,7 @@ impl Pending {
             authenticated_user: fields
                 .first("X-Authenticated-User")
                 .and_then(authenticated_user),
+            authenticated_user_sent: fields.text("X-Authenticated-User"),
             client_username: fields.text("X-Client-Username"),
             http_head: Vec::new(),
             body: body(encapsulated, preview),
@@ -226,6 +260,7 @@ impl BadRequest {
 fn encapsulated(
     method: Method,
     fields: Fields<'_, '_>,
+    len_max: u32,
 ) -> Result<Option<Encapsulated>, BadRequest> {
     let shape = match method {
         Method::Options => Shape::Options,
@@ -239,7 +274,7 @@ fn encapsulated(
             Method::Reqmod | Method::Respmod => Err(BadRequest::NotEncapsulated(method)),
         };
     };
-    let encapsulated = Encapsulated::parse(value, shape)?;
+    let encapsulated = Encapsulated::parse_within(value, shape, len_max)?;
     if method == Method::Reqmod && encapsulated.request_head.is_none() {
         return Err(BadRequest::Composition);
     }

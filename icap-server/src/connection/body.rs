@@ -2,12 +2,25 @@ use icap::{BodyPiece, BodyReader, write_chunk, write_last_chunk};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::{BODY_LEN_MAX, BODY_STALL, COPY_WINDOW, Connection};
+use super::{COPY_WINDOW, Connection};
 use crate::metrics::End;
 
+/// How much of a body was read past.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Skipped {
+    /// All that is there before an answer.
+    Whole,
+    /// As much as may be.
+    TooLong,
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    /// Reads past a body, or past the preview of one.
-    pub(super) async fn skip(&mut self, body: &mut BodyReader) -> Result<(), End> {
+    /// Reads past a body, or past the preview of one, but for no more than `len_max` bytes.
+    pub(super) async fn skip(
+        &mut self,
+        body: &mut BodyReader,
+        len_max: usize,
+    ) -> Result<Skipped, End> {
         let mut len = 0_usize;
         loop {
             let (used, piece) = body
@@ -20,15 +33,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let need_more = matches!(piece, BodyPiece::NeedMore);
             self.wire.input.advance(used);
             len = len.saturating_add(used);
-            if len > BODY_LEN_MAX {
-                return Err(End::Refused);
+            if len > len_max {
+                return Ok(Skipped::TooLong);
             }
             if over {
-                return Ok(());
+                return Ok(Skipped::Whole);
             }
             if need_more {
                 self.flush().await?;
-                self.wire.read(Instant::now() + BODY_STALL).await?;
+                self.wire.read(Instant::now() + self.limits.stall).await?;
             }
         }
     }
@@ -37,6 +50,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// about [`COPY_WINDOW`] is in memory.
     pub(super) async fn copy(&mut self, body: &mut BodyReader) -> Result<(), End> {
         loop {
+            let stall = self.limits.stall;
             let wire = &mut self.wire;
             let (used, piece) = body.read(wire.input.rest()).map_err(|_| End::BadRequest)?;
             let mut need_more = false;
@@ -55,7 +69,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
             }
             wire.input.advance(used);
-            let deadline = Instant::now() + BODY_STALL;
+            let deadline = Instant::now() + stall;
             if need_more {
                 wire.exchange(COPY_WINDOW, deadline).await?;
             } else if wire.output.len() >= COPY_WINDOW {

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use filter::Source;
 use icap::{
     Body, Connection as Persistence, EncapsulatedBody, Method, OptionsReply, ReplyFields, Request,
     Status, named_service, write_error,
@@ -15,7 +16,8 @@ use crate::page::Page;
 use crate::verdict;
 
 /// What `/filter` looks at in a request.
-const INCLUDE: &str = "X-Client-IP, X-Subscriber-ID, X-Authenticated-User";
+const INCLUDE: &str =
+    "X-Client-IP, X-Server-IP, X-Subscriber-ID, X-Authenticated-User, X-Client-Username";
 
 /// What is answered to a request that may be answered in more than one way.
 enum Reply {
@@ -32,7 +34,8 @@ pub(super) struct Answer {
     attribute: String,
     prefix: Option<u64>,
     profile: Option<Arc<str>>,
-    response_info: Option<&'static str>,
+    /// What `/filter` did, in a word, and why.
+    response: Option<(&'static str, Source)>,
 }
 
 /// How much of an answer is written.
@@ -61,7 +64,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     ) -> Result<Answer, Status> {
         match (service, &loaded.rules) {
             (Service::Categorize, _) => {
-                let (known, outcome) = categorize(&loaded.database, &request.http_head);
+                let (known, outcome) =
+                    categorize(&loaded.database, loaded.prefix_unit, &request.http_head);
                 self.shared.metrics.categorized(outcome);
                 Ok(Answer {
                     service,
@@ -69,7 +73,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     attribute: known.attribute,
                     prefix: known.prefix,
                     profile: None,
-                    response_info: None,
+                    response: None,
                 })
             }
             (Service::Filter, Some(rules)) => {
@@ -85,7 +89,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     attribute: String::new(),
                     prefix: None,
                     profile: decision.profile,
-                    response_info: Some(verdict.response_info),
+                    response: Some((verdict.response_info, decision.source)),
                 })
             }
             (Service::Filter, None) => Err(Status::NotFound),
@@ -102,9 +106,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             attribute: &answer.attribute,
             prefix: answer.prefix,
             profile: answer.profile.as_deref(),
-            response_info: answer.response_info,
+            response_info: answer.response.map(|(info, _)| info),
+            response_desc: answer.response.map(|(_, source)| described(source)),
             cache_control: match answer.service {
-                Service::Categorize => None,
+                Service::Categorize => loaded.max_age.as_deref(),
                 // It holds for one client, and a shared cache does not know which.
                 Service::Filter => Some("no-store"),
             },
@@ -162,7 +167,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         request: &Request,
         service: Option<Service>,
     ) -> End {
-        let pass = self.shared.overload == Overload::Pass
+        let pass = self.shared.settings.load().overload == Overload::Pass
             && service == Some(Service::Filter)
             && request.method == Method::Reqmod
             && allows_204(request);
@@ -177,6 +182,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             prefix: None,
             profile: None,
             response_info: Some("Allowed"),
+            response_desc: Some("the ICAP server is overloaded"),
             cache_control: Some("no-store"),
         };
         fields.write_no_content(self.wire.output.end());
@@ -229,6 +235,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Method::Respmod => MethodLabel::Respmod,
         };
         self.shared.metrics.answered(service, method, status.code());
+    }
+}
+
+/// Says why a decision was made, in a line without anything of the request.
+fn described(source: Source) -> &'static str {
+    match source {
+        Source::Unfiltered => "not filtered",
+        Source::Bypass => "the destination is a bypass address",
+        Source::NoProfile => "no profile applies",
+        Source::Cache => "remembered",
+        Source::PassList => "on a pass list of the profile",
+        Source::BlockList => "on a block list of the profile",
+        Source::RedirectList => "on a redirect list of the profile",
+        Source::Icap => "the policy of the profile names a category of the URI",
+        Source::Default => "default action of the profile",
+        Source::Unknown => "no list and no category is known for the URI",
+        Source::Error => "the categorizer could not be asked",
+        Source::Undecidable => "the request cannot be judged",
     }
 }
 

@@ -91,7 +91,7 @@ async fn options() {
                 Allow: 204
                 Preview: 0
                 Transfer-Preview: *
-                X-Include: X-Client-IP, X-Subscriber-ID, X-Authenticated-User
+                X-Include: X-Client-IP, X-Server-IP, X-Subscriber-ID, X-Authenticated-User, X-Client-Username
                 Encapsulated: null-body=0
 
             "#]],

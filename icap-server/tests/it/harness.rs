@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use categories::{Builder, ListKind};
-use icap_server::config::{Config, Overload};
+use icap_server::config::{Config, Limits, Listen, Overload, PrefixUnit};
 use icap_server::{Content, Running, start};
 
 /// Longer than any good answer takes, shorter than a test may hang.
@@ -25,8 +25,11 @@ pub async fn started() -> Running {
 pub fn config() -> Config {
     Config {
         admin: Some("127.0.0.1:0".parse().unwrap()),
-        listen: vec!["127.0.0.1:0".parse().unwrap()],
+        listen: vec![Listen::at("127.0.0.1:0".parse().unwrap())],
         overload: Overload::Refuse,
+        prefix_unit: PrefixUnit::Uri,
+        max_age: None,
+        limits: Limits::default(),
         connections_max: NonZeroUsize::new(100).unwrap(),
         workers: NonZeroUsize::new(2),
         drain: Duration::from_secs(5),

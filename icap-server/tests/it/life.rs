@@ -1,6 +1,6 @@
 use std::num::NonZeroUsize;
 
-use icap_server::config::Overload;
+use icap_server::config::{Listen, Overload};
 use icap_server::start;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -142,13 +142,13 @@ async fn admin_tells_what_happened() {
 async fn an_address_that_is_taken_is_an_error() {
     let server = started().await;
     let mut config = config();
-    config.listen = server.addresses();
+    config.listen = server.addresses().into_iter().map(Listen::at).collect();
     let error = start(config, content()).await.unwrap_err();
     let expected = format!("cannot listen on {}", server.addresses()[0]);
     assert_eq!(error.to_string(), expected);
 }
 
-async fn get(server: &icap_server::Running, path: &str) -> String {
+pub async fn get(server: &icap_server::Running, path: &str) -> String {
     let address = server.admin().unwrap();
     let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");

@@ -12,5 +12,7 @@ mod filter;
 mod framing;
 mod harness;
 mod life;
+mod listeners;
 mod matrix;
 mod recorded;
+mod subscribers;

@@ -108,14 +108,8 @@ fn all(address: SocketAddr, service: &str, uri: &str, verdict: Verdict) -> usize
                 let case = format!("{service} {uri} {preview:?} {allow}{length}");
                 let http = format!("POST {uri} HTTP/1.1\r\nhOST:  a\r\n{length}\r\n");
                 client.send(request(service, &http, preview, allow));
-                check(
-                    &Answer::read(&mut client),
-                    &http,
-                    preview,
-                    allow,
-                    verdict,
-                    &case,
-                );
+                let answer = Answer::read(&mut client);
+                check(&answer, &http, (preview, allow, verdict), &case);
                 rows += 1;
             }
         }
@@ -163,7 +157,8 @@ fn chunked(body: &str, end: &str) -> String {
 }
 
 #[track_caller]
-fn check(answer: &Answer, http: &str, preview: Preview, allow: &str, verdict: Verdict, case: &str) {
+fn check(answer: &Answer, http: &str, row: (Preview, &str, Verdict), case: &str) {
+    let (preview, allow, verdict) = row;
     assert!(answer.head.contains("\nISTag: "), "{case}\n{answer:?}");
     assert!(
         !answer.head.contains("Connection: close"),

@@ -63,6 +63,9 @@ fn examine_config(path: &Path) -> Vec<Diagnostic> {
     };
     let mut remarks = loaded.warnings;
     if let Some(server) = &loaded.config.icap_server {
+        if let Err(errors) = load::tls(path, server) {
+            remarks.extend(errors);
+        }
         match load::categories(Files::Disk, path, server) {
             Ok((_, warnings)) => remarks.extend(warnings),
             Err(errors) => remarks.extend(errors),

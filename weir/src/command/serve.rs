@@ -153,7 +153,7 @@ impl Addresses {
             }
         }
         if let Some(server) = &mut config.icap_server {
-            server.config.listen = vec![self.icap];
+            server.config.listen = vec![icap_server::config::Listen::at(self.icap)];
         }
     }
 }
@@ -204,14 +204,13 @@ impl Servers {
         }
         let icap = icap_content(plan.files, &plan.path, &config)?;
         // Everything was read without an error; only now anything changes.
-        if let (Some(running), Some((_, content))) = (&self.icap_server, icap) {
-            running.reload(content);
+        if let (Some(running), Some((config, content))) = (&self.icap_server, icap) {
+            let fixed = running.reload(&config, content);
+            tell_fixed(fixed.map_err(|wrong| load::tls_remarks(&plan.path, &wrong))?);
         }
         if let (Some(running), Some((config, content))) = (&self.proxy, self.proxy_content(config))
         {
-            for setting in running.reload(config, content) {
-                warn!(setting, "a changed setting needs a restart");
-            }
+            tell_fixed(running.reload(config, content));
         }
         info!("configuration in force");
         Ok(())
@@ -333,6 +332,7 @@ fn icap_content(
     let Some(server) = &config.icap_server else {
         return Ok(None);
     };
+    load::tls(path, server)?;
     let (database, warnings) = load::categories(files, path, server)?;
     log(&warnings);
     let content = icap_server::Content {
@@ -342,6 +342,12 @@ fn icap_content(
         sessions: config.sessions.clone(),
     };
     Ok(Some((server.config.clone(), content)))
+}
+
+fn tell_fixed(settings: Vec<&'static str>) {
+    for setting in settings {
+        warn!(setting, "a changed setting needs a restart");
+    }
 }
 
 fn log(remarks: &[Diagnostic]) {

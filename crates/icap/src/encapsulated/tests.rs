@@ -214,7 +214,10 @@ fn heads_have_a_longest_length() {
     assert!(parse(HTTP_HEADS_LEN_MAX).is_ok());
     assert_eq!(
         parse(HTTP_HEADS_LEN_MAX + 1),
-        Err(BadEncapsulated::TooLong(HTTP_HEADS_LEN_MAX + 1))
+        Err(BadEncapsulated::TooLong {
+            found: HTTP_HEADS_LEN_MAX + 1,
+            len_max: HTTP_HEADS_LEN_MAX
+        })
     );
 }
 

@@ -65,6 +65,7 @@ fn http_responses() {
         connection: Connection::Close,
         profile: Some("child\r\nX: y"),
         response_info: Some("Blocked"),
+        response_desc: Some("on a block list"),
         cache_control: Some("no-store"),
         ..fields(&tag)
     };
@@ -84,6 +85,7 @@ fn http_responses() {
             Connection: close
             X-ICAP-Profile: childX: y
             X-Response-Info: Blocked
+            X-Response-Desc: on a block list
             Cache-Control: no-store
             Encapsulated: res-hdr=0, res-body=45
 
@@ -169,6 +171,7 @@ fn fields(is_tag: &IsTag) -> ReplyFields<'_> {
         prefix: None,
         profile: None,
         response_info: None,
+        response_desc: None,
         cache_control: None,
     }
 }

@@ -1,7 +1,7 @@
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::{FIELDS_MAX, HEAD_LEN_MAX, HTTP_HEADS_LEN_MAX};
+use crate::{ChunkLimits, FIELDS_MAX, HEAD_LEN_MAX, HTTP_HEADS_LEN_MAX, RequestLimits};
 
 const GET: &str = "GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n";
 
@@ -24,6 +24,7 @@ fn a_get_with_everything_that_is_read() {
         server_ip: Some("2001:db8::1".parse().unwrap()),
         subscriber_id: Some("sub-1".to_owned()),
         authenticated_user: Some("mike".to_owned()),
+        authenticated_user_sent: Some("TG9jYWw6Ly9taWtl".to_owned()),
         client_username: Some("mike".to_owned()),
         http_head: GET.as_bytes().to_vec(),
         body: Body::None,
@@ -172,6 +173,74 @@ fn a_wrong_offset_is_refused() {
         400,
         expect!["heads of 999999999 bytes; at most 262144 are read"],
     );
+}
+
+#[test]
+fn users_are_named_in_the_order_of_trust() {
+    for (fields, expected) in [
+        ("", &[][..]),
+        ("X-Client-Username: mike\r\n", &["mike"]),
+        ("X-Client-Username: bWlrZQ==\r\n", &["bWlrZQ==", "mike"]),
+        (
+            "X-Client-Username: bob\r\nX-Authenticated-User: TG9jYWw6Ly9taWtl\r\n",
+            &["mike", "TG9jYWw6Ly9taWtl", "bob"],
+        ),
+        (
+            "X-Authenticated-User: bWlrZS5zbWl0aA==\r\n",
+            &["mike.smith", "bWlrZS5zbWl0aA=="],
+        ),
+        ("X-Authenticated-User: mike.smith\r\n", &["mike.smith"]),
+    ] {
+        let request = read(&reqmod(fields, "null-body"));
+        let found: Vec<_> = request.user_names().collect();
+        assert_eq!(found, expected, "{fields}");
+    }
+}
+
+/// One byte more than each limit is refused, and as many as it says are read.
+#[test]
+fn every_limit_can_be_set() {
+    let limits = RequestLimits {
+        head_len_max: 200,
+        fields_max: 4,
+        http_heads_len_max: 100,
+        chunks: ChunkLimits::default(),
+    };
+    let head = |len: usize| {
+        let fixed = reqmod("A: \r\n", "null-body").len() - GET.len();
+        reqmod(&format!("A: {}\r\n", "b".repeat(len - fixed)), "null-body")
+    };
+    let heads = |len: usize| {
+        let get = format!("GET / HTTP/1.1\r\nA: {}\r\n\r\n", "b".repeat(len - 23));
+        format!(
+            "REQMOD icap://h/s ICAP/1.0\r\nEncapsulated: req-hdr=0, null-body={len}\r\n\r\n{get}"
+        )
+    };
+    let lines = |count: usize| reqmod(&"A: b\r\n".repeat(count - 1), "null-body");
+    for (good, over, expected) in [
+        (head(200), head(201), "the head is longer than 200 bytes"),
+        (lines(4), lines(5), "the head has more than 4 header lines"),
+        (
+            heads(100),
+            heads(101),
+            "heads of 101 bytes; at most 100 are read",
+        ),
+    ] {
+        let mut reader = RequestReader::new(limits);
+        for _ in 0..2 {
+            let Fed::Request(_, used) = reader.feed(good.as_bytes()) else {
+                panic!("{good}")
+            };
+            assert_eq!(used, good.len());
+        }
+        let Fed::Bad(bad) = reader.feed(over.as_bytes()) else {
+            panic!("{over}")
+        };
+        assert_eq!(
+            (bad.to_string().as_str(), bad.status().code()),
+            (expected, 400)
+        );
+    }
 }
 
 #[test]
