@@ -13,6 +13,7 @@ mod bad_input;
 mod categorizer;
 mod client_hello;
 mod comparison;
+mod conformance;
 mod docs;
 mod evasions;
 mod explicit;

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 pub mod client;
 pub mod comparison;
+pub mod conformance;
 pub mod dns;
 pub mod evasion;
 pub mod gateway;

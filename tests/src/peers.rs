@@ -113,6 +113,35 @@ fn open_to_all(dir: &Path) {
     std::fs::set_permissions(dir, open).expect("a directory of our own");
 }
 
+/// Starts c-icap with the services `echo`, and `url_check` that knows nothing: every request may
+/// go on. Each connection has a thread, and there are more than a suite uses at once.
+#[track_caller]
+pub fn c_icap_echo() -> Peer {
+    let dir = tempfile::tempdir().expect("a directory");
+    let address = free_address();
+    let path = dir.path().display();
+    let modules = modules_dir();
+    let config = format!(
+        "PidFile {path}/c-icap.pid\nCommandsSocket {path}/c-icap.ctl\nTimeout 10\n\
+         MaxKeepAliveRequests -1\nKeepAliveTimeout 30\nStartServers 1\nMaxServers 1\n\
+         MinSpareThreads 1\nMaxSpareThreads 100\nThreadsPerChild 100\nMaxRequestsPerChild 0\n\
+         Port {address}\nUser root\nGroup root\nServerAdmin test@localhost\n\
+         ServerName loop.test\nTmpDir {path}\nDebugLevel 0\nModulesDir {modules}\n\
+         ServicesDir {modules}\nTemplateDir /usr/share/c_icap/templates/\n\
+         TemplateDefaultLanguage en\nLoadMagicFile /etc/c-icap/c-icap.magic\n\
+         RemoteProxyUsers off\nServerLog {path}/server.log\nAccessLog {path}/access.log\n\
+         Service echo srv_echo.so\nService url_check_module srv_url_check.so\n\
+         url_check.LookupTableDB adult domain hash:{path}/adult.txt \"Adult\"\n\
+         url_check.Profile default match adult\nurl_check.Profile default pass ALL\n"
+    );
+    let files = [
+        ("c-icap.conf", config.as_str()),
+        ("adult.txt", "adult.test:\n"),
+    ];
+    write_files(dir.path(), &files);
+    Peer::start(dir, address, &["c-icap", "-N", "-f", "c-icap.conf"])
+}
+
 fn modules_dir() -> &'static str {
     [
         "/usr/lib/x86_64-linux-gnu/c_icap",
