@@ -136,7 +136,8 @@ fn workers_are_as_many_as_configured() {
 
 #[test]
 fn drain_is_over_when_its_time_is() {
-    let section = "{listen: ['127.0.0.1:0'], categories: categories, drain_s: 1}";
+    // One worker: it has read the one connection once it has answered on the other.
+    let section = "{listen: ['127.0.0.1:0'], categories: categories, workers: 1, drain_s: 1}";
     let mut program = start(section);
     let mut client = Client::connect(program.address("icap", 0));
     // A request that never ends.
@@ -148,4 +149,43 @@ fn drain_is_over_when_its_time_is() {
     let took = start.elapsed();
     assert!(took > Duration::from_millis(900), "{took:?}");
     assert!(took < Duration::from_secs(8), "{took:?}");
+}
+
+#[test]
+fn a_listener_may_be_a_socket_of_the_file_system() {
+    let section =
+        "{listen: ['127.0.0.1:0', {unix: icap.sock, mode: '0600'}], categories: categories}";
+    let mut program = start(section);
+    program.address("icap", 0);
+    program.wait_for_line(&["icap_unix", "listening"]);
+    let path = program.dir.path().join("icap.sock");
+    let mut socket = std::os::unix::net::UnixStream::connect(&path).unwrap();
+    let options = "OPTIONS icap://x/categorize ICAP/1.0\r\nHost: x\r\nConnection: close\r\n\r\n";
+    std::io::Write::write_all(&mut socket, options.as_bytes()).unwrap();
+    let answer = std::io::read_to_string(socket).unwrap();
+    assert!(answer.starts_with("ICAP/1.0 200 "), "{answer}");
+    assert_eq!(program.stop(), 0);
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_told_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "icap_server:\n  categories: categories\n  listen:\n    - address: 127.0.0.1:0\n      \
+                  tls: {certificate: icap.pem, key: icap.key}\n";
+    write_files(
+        folder.path(),
+        &[("weir.yaml", config), ("icap.pem", "no"), LISTS],
+    );
+    for command in ["check", "icap-server"] {
+        let arguments = match command {
+            "check" => vec!["check", "weir.yaml"],
+            _ => vec!["icap-server", "--config", "weir.yaml"],
+        };
+        let output = run(folder.path(), &arguments);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(78), "{told}");
+        let expected = "weir.yaml:5:12: error: cannot use `icap.pem`: it has no certificate in PEM";
+        assert!(told.contains(expected), "{told}");
+    }
 }

@@ -18,6 +18,7 @@ mod docs;
 mod evasions;
 mod explicit;
 mod fuzz;
+mod icap_server;
 mod icap_settings;
 mod limits;
 mod one_path;
