@@ -132,6 +132,7 @@ impl Worker {
         };
         let answer = Answer {
             categories: Arc::clone(&self.categories),
+            verdict: None,
             prefix: None,
             lifetime: None,
         };

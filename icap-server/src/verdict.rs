@@ -143,6 +143,7 @@ fn answer(loaded: &Loaded, uri: &NormalUri) -> Answer {
     let found = loaded.database.lookup_uri(uri);
     Answer {
         categories: found.categories().map(Arc::from).collect(),
+        verdict: None,
         prefix: None,
         lifetime: None,
     }

@@ -106,6 +106,7 @@ fn answer(uri: &NormalUri) -> Answer {
     };
     Answer {
         categories: [category.into()].into(),
+        verdict: None,
         prefix: first.map(|_| SharedPrefix::Uri(uri.origin_len() as u64 + 1)),
         lifetime: None,
     }

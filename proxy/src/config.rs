@@ -149,6 +149,8 @@ pub struct Icap {
     pub deadline: Duration,
     /// Whether cache directives in answers are honoured.
     pub honor_cache_control: bool,
+    /// Whether an HTTP response in an answer is what is to be done.
+    pub honour_http_response: bool,
     /// What X-Attribute-Prefix counts.
     pub prefix_unit: PrefixUnit,
     /// What X-Subscriber-ID carries, where a service asks for it.

@@ -109,6 +109,7 @@ impl Service {
         let categories = answer.categories.unwrap_or_default();
         Ok(Answer {
             categories: categories.into_iter().map(Arc::from).collect(),
+            verdict: None,
             prefix: match answer.prefix {
                 PrefixLength::Absent => None,
                 PrefixLength::Number(length) => Some(SharedPrefix::Uri(length)),

@@ -134,7 +134,7 @@ impl Filter {
                     if question.generations == current {
                         self.remember_answer(judging, uri, &answer, now);
                     }
-                    Basis::Fresh(Fact::Categories(answer.categories))
+                    Basis::Fresh(Fact::Told(answer.into()))
                 }
                 Err(failure) => Basis::Unanswered(Some(failure)),
             });
@@ -199,10 +199,11 @@ impl Filter {
         let Some(cache) = &mut self.cache else {
             return;
         };
-        let prefix = answer.prefix.and_then(|prefix| prefix.text_in(uri));
+        let prefix = answer.prefix.filter(|_| answer.verdict.is_none());
+        let prefix = prefix.and_then(|prefix| prefix.text_in(uri));
         let unlisted = prefix.filter(|prefix| !judging.profile.lists.has_below(prefix));
         let extent = judging.extent(unlisted.map(str::len));
-        let fact = Fact::Categories(Arc::clone(&answer.categories));
+        let fact = Fact::Told(answer.clone().into());
         cache.insert(judging.entry(uri, extent), fact, answer.lifetime, now);
     }
 }

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use policy::{
-    Action, AskError, BlockResponse, PolicySet, Profile, RedirectFacts, RedirectTemplate, SniCheck,
+    Action, AskError, BlockResponse, DestinationId, PolicySet, Profile, RedirectFacts,
+    RedirectTemplate, SniCheck,
 };
 use uri::InvalidUri;
 
@@ -19,7 +20,8 @@ pub struct Decision {
     pub undecidable: Option<Undecidable>,
     /// Why the categorizer did not answer, if that decided.
     pub failure: Option<AskError>,
-    /// The list entry or the category that decided, if one did.
+    /// The list entry or the category that decided, if one did; of a categorizer's own verdict
+    /// `http_response` and its status.
     pub rule: Option<Arc<str>>,
     /// The categories that were found, in lower case.
     pub categories: Arc<[Arc<str>]>,
@@ -54,7 +56,7 @@ pub enum Source {
     BlockList,
     /// The profile's redirect list.
     RedirectList,
-    /// The policy's action for a category.
+    /// The policy's action for a category, or what the categorizer itself wants.
     Icap,
     /// Every action came from the profile's default action.
     Default,
@@ -164,6 +166,7 @@ impl Decision {
 
     pub(crate) fn judged(policy: &PolicySet, profile: &Profile, verdict: Verdict) -> Self {
         let destination = match verdict.action {
+            Action::Redirect(DestinationId::OF_ANSWER) => verdict.location,
             Action::Redirect(id) => policy.destination(id).cloned(),
             Action::Pass | Action::Block => None,
         };

@@ -77,7 +77,7 @@ pub fn explain(
         let told = answer.as_ref().map(|answer| match answer {
             Ok(answer) => {
                 prefix_rejected |= answer.has_invalid_prefix(uri);
-                Basis::Fresh(Fact::Categories(Arc::clone(&answer.categories)))
+                Basis::Fresh(Fact::Told(answer.clone().into()))
             }
             Err(failure) => Basis::Unanswered(Some(*failure)),
         });

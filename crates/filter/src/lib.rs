@@ -21,5 +21,5 @@ pub use decide::{Filter, Rules};
 pub use decision::{Decision, Enforcement, Protocol, Source, Undecidable};
 pub use explain::{CategoryStep, Explanation, ReadingSteps, explain};
 pub use policy::AskError;
-pub use question::{Answer, Question, Request, SharedPrefix, Step, Target};
+pub use question::{Answer, AnswerVerdict, Question, Request, SharedPrefix, Step, Target};
 pub use verdict::ActionOrigin;

@@ -2,6 +2,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use policy::RedirectTemplate;
 use uri::{NormalUri, Readings};
 
 use crate::decide::Generations;
@@ -84,11 +85,29 @@ impl Question {
 pub struct Answer {
     /// The categories in lower case; none: not categorised.
     pub categories: Arc<[Arc<str>]>,
-    /// How far the answer holds.
+    /// What the categorizer itself wants done, where it is listened to. It stands beside the
+    /// actions of the categories; the most restrictive applies.
+    pub verdict: Option<AnswerVerdict>,
+    /// How far the answer holds. One with a verdict holds for its own URI alone, whatever this
+    /// says: a prefix is about categories.
     pub prefix: Option<SharedPrefix>,
     /// How long the answer may be kept, if the service said so and is listened to. Zero: not at
     /// all.
     pub lifetime: Option<Duration>,
+}
+
+/// What a categorizer wants done with a request: the HTTP response inside its answer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum AnswerVerdict {
+    /// Not to be let through: a page or an error of this HTTP status.
+    Block(u16),
+    /// The client is to be sent elsewhere.
+    Redirect {
+        /// The HTTP status.
+        status: u16,
+        /// Where to.
+        location: Arc<RedirectTemplate>,
+    },
 }
 
 /// The value of X-Attribute-Prefix.
@@ -100,6 +119,31 @@ pub enum SharedPrefix {
     Path(u64),
     /// Not a number.
     Malformed,
+}
+
+impl AnswerVerdict {
+    /// Reads an HTTP response that is sent in place of the origin's: a redirect if it is one with
+    /// an absolute http or https URI that is not too long, else a block.
+    #[must_use]
+    pub fn of_response(status: u16, location: Option<&str>) -> Self {
+        let location = location
+            .filter(|_| (300..400).contains(&status))
+            .and_then(|text| RedirectTemplate::literal(text).ok());
+        match location {
+            Some(location) => Self::Redirect {
+                status,
+                location: Arc::new(location),
+            },
+            None => Self::Block(status),
+        }
+    }
+
+    /// Returns the words for the log: what the categorizer answered with.
+    #[must_use]
+    pub fn rule(&self) -> String {
+        let (Self::Block(status) | Self::Redirect { status, .. }) = self;
+        format!("http_response {status}")
+    }
 }
 
 impl Answer {

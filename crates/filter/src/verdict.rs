@@ -1,9 +1,11 @@
 use std::sync::Arc;
 
-use policy::{Action, AskError, ListHit, ListKind, Profile, most_restrictive};
+use policy::{
+    Action, AskError, DestinationId, ListHit, ListKind, Profile, RedirectTemplate, most_restrictive,
+};
 use uri::NormalUri;
 
-use crate::Source;
+use crate::{Answer, AnswerVerdict, Source};
 
 /// What may be remembered of a URI: the same for every subscriber of a profile. What an error
 /// leads to is no fact, so the cache cannot hold it.
@@ -15,8 +17,17 @@ pub(crate) enum Fact {
         kind: ListKind,
         rule: Arc<str>,
     },
-    /// The categorizer's answer; none: not categorised.
-    Categories(Arc<[Arc<str>]>),
+    /// The categorizer's answer.
+    Told(Told),
+}
+
+/// What the categorizer said of a URI.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    /// None: not categorised.
+    pub(crate) categories: Arc<[Arc<str>]>,
+    /// What the categorizer itself wants done.
+    pub(crate) verdict: Option<AnswerVerdict>,
 }
 
 /// What one reading of a request is judged by.
@@ -54,6 +65,8 @@ pub(crate) struct Verdict {
     pub(crate) ground: Ground,
     /// Why the categorizer did not answer, if that decides.
     pub(crate) failure: Option<AskError>,
+    /// Where the categorizer's own redirect goes.
+    pub(crate) location: Option<Arc<RedirectTemplate>>,
 }
 
 /// Whether the action was meant for this URI: it survives the cache, which the source does not.
@@ -119,9 +132,7 @@ impl Basis {
     /// what a list said does not.
     pub(crate) fn told(&self) -> Option<Self> {
         match self {
-            Self::Fresh(Fact::Categories(_)) | Self::Cached(Fact::Categories(_)) => {
-                Some(self.clone())
-            }
+            Self::Fresh(Fact::Told(_)) | Self::Cached(Fact::Told(_)) => Some(self.clone()),
             Self::Fresh(Fact::Listed { .. })
             | Self::Cached(Fact::Listed { .. })
             | Self::NotAsked
@@ -154,7 +165,46 @@ impl Fact {
                 ground: Ground::Named,
                 ..Verdict::plain(*action, list_source(*kind))
             },
-            Self::Categories(categories) => by_categories(profile, categories),
+            Self::Told(told) => told.judge(profile),
+        }
+    }
+}
+
+impl From<Answer> for Told {
+    fn from(answer: Answer) -> Self {
+        Self {
+            categories: answer.categories,
+            verdict: answer.verdict,
+        }
+    }
+}
+
+impl Told {
+    /// The most restrictive of what the categories ask for and what the categorizer wants, the
+    /// policy's action first among equals. Where there is a verdict and no category, nothing is
+    /// unknown.
+    fn judge(&self, profile: &Profile) -> Verdict {
+        let by_categories = by_categories(profile, &self.categories);
+        let Some(wanted) = &self.verdict else {
+            return by_categories;
+        };
+        let (action, location) = match wanted {
+            AnswerVerdict::Block(_) => (Action::Block, None),
+            AnswerVerdict::Redirect { location, .. } => {
+                let action = Action::Redirect(DestinationId::OF_ANSWER);
+                (action, Some(Arc::clone(location)))
+            }
+        };
+        let wanted = Verdict {
+            rule: Some(wanted.rule().into()),
+            categories: Arc::clone(&self.categories),
+            ground: Ground::Named,
+            location,
+            ..Verdict::plain(action, Source::Icap)
+        };
+        match self.categories.is_empty() {
+            true => wanted,
+            false => by_categories.or_stricter(wanted),
         }
     }
 }
@@ -169,6 +219,7 @@ impl Verdict {
             categories: Arc::default(),
             ground: Ground::Fallback,
             failure: None,
+            location: None,
         }
     }
 
@@ -236,6 +287,7 @@ fn by_categories(profile: &Profile, categories: &Arc<[Arc<str>]>) -> Verdict {
         categories: Arc::clone(categories),
         ground,
         failure: None,
+        location: None,
     }
 }
 

@@ -3,9 +3,9 @@ use crate::chunk::ChunkDecoder;
 use crate::fields::{Fields, LineScan, digits, find_head, slots};
 use crate::start_line::status_line;
 use crate::{
-    BadChunk, BadEncapsulated, BadHead, BadIsTag, CATEGORIES_MAX, CATEGORY_LEN_MAX, CacheDirective,
-    Cacheability, Connection, Encapsulated, EncapsulatedBody, IsTag, PrefixLength, SKIP_LEN_MAX,
-    Shape, Skip,
+    BadChunk, BadEncapsulated, BadHead, BadHttpHead, BadIsTag, CATEGORIES_MAX, CATEGORY_LEN_MAX,
+    CacheDirective, Cacheability, Connection, Encapsulated, EncapsulatedBody, HttpResponse, IsTag,
+    PrefixLength, SKIP_LEN_MAX, Shape, Skip,
 };
 
 /// The question that an answer belongs to.
@@ -38,6 +38,9 @@ pub struct Answer {
     pub options: Option<OptionsFields>,
     /// The sections that follow; none: not said.
     pub encapsulated: Option<Encapsulated>,
+    /// The HTTP response that is sent instead of the request's answer; only read by a reader that
+    /// is told to ([`AnswerReader::with_http_response`]).
+    pub http_response: Option<HttpResponse>,
     /// What is left to read before the connection can be used again.
     pub rest: Rest,
 }
@@ -75,6 +78,16 @@ pub enum Rest {
 pub struct AnswerReader {
     exchange: Exchange,
     scan: LineScan,
+    http: Http,
+    /// An answer whose HTTP response head is not there yet, and how long its own head is.
+    begun: Option<(Box<Answer>, usize)>,
+}
+
+/// Whether HTTP response heads are read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Http {
+    Skip,
+    Read,
 }
 
 /// What an [`AnswerReader`] read.
@@ -109,6 +122,9 @@ pub enum BadAnswer {
     /// The chunks of the body.
     #[error(transparent)]
     Chunk(#[from] BadChunk),
+    /// The HTTP response head of the answer.
+    #[error("the HTTP response in the answer cannot be read")]
+    HttpResponse(#[source] BadHttpHead),
     /// Too much to read past.
     #[error("more than {SKIP_LEN_MAX} bytes follow the answer")]
     BodyTooLong,
@@ -121,21 +137,74 @@ impl AnswerReader {
         Self {
             exchange,
             scan: LineScan::default(),
+            http: Http::Skip,
+            begun: None,
+        }
+    }
+
+    /// Reads the head of an HTTP response too, where an answer has one.
+    #[must_use]
+    pub fn with_http_response(self) -> Self {
+        Self {
+            http: Http::Read,
+            ..self
         }
     }
 
     /// Reads the head of the answer from `received`: all bytes that came since the question.
+    ///
+    /// What [`Answer::rest`] skips starts where the head ends, with an HTTP response head too.
     pub fn feed(&mut self, received: &[u8]) -> FedAnswer {
-        match find_head(&mut self.scan, received) {
-            Ok(None) => FedAnswer::NeedMore,
-            Ok(Some(len)) => {
-                match Answer::parse(received.get(..len).unwrap_or(received), self.exchange) {
-                    Ok(answer) => FedAnswer::Answer(Box::new(answer), len),
-                    Err(bad) => FedAnswer::Bad(bad),
-                }
-            }
-            Err(bad) => FedAnswer::Bad(bad.into()),
+        let (answer, len) = match self.begun.take() {
+            Some(begun) => begun,
+            None => match self.head(received) {
+                Ok(Some(begun)) => begun,
+                Ok(None) => return FedAnswer::NeedMore,
+                Err(bad) => return FedAnswer::Bad(bad),
+            },
+        };
+        let Some((start, end)) = self.http_head(&answer, len) else {
+            return FedAnswer::Answer(answer, len);
+        };
+        if end - len > SKIP_LEN_MAX {
+            return FedAnswer::Bad(BadAnswer::BodyTooLong);
         }
+        let Some(head) = received.get(start..end) else {
+            self.begun = Some((answer, len));
+            return FedAnswer::NeedMore;
+        };
+        match HttpResponse::parse(head) {
+            Ok(response) => {
+                let http_response = Some(response);
+                let answer = Answer {
+                    http_response,
+                    ..*answer
+                };
+                FedAnswer::Answer(Box::new(answer), len)
+            }
+            Err(bad) => FedAnswer::Bad(BadAnswer::HttpResponse(bad)),
+        }
+    }
+
+    fn head(&mut self, received: &[u8]) -> Result<Option<(Box<Answer>, usize)>, BadAnswer> {
+        let Some(len) = find_head(&mut self.scan, received)? else {
+            return Ok(None);
+        };
+        let head = received.get(..len).unwrap_or(received);
+        let answer = Answer::parse(head, self.exchange)?;
+        Ok(Some((Box::new(answer), len)))
+    }
+
+    /// Returns where the HTTP response head starts and ends, if it is to be read.
+    fn http_head(&self, answer: &Answer, len: usize) -> Option<(usize, usize)> {
+        match (self.http, &answer.rest) {
+            (Http::Read, Rest::Skip(_)) => {}
+            (Http::Skip, _) | (Http::Read, Rest::Nothing | Rest::Unframed) => return None,
+        }
+        let said = answer.encapsulated?;
+        let response_len = said.response_head? as usize;
+        let end = len.checked_add(said.heads_len() as usize)?;
+        Some((end.checked_sub(response_len)?, end))
     }
 }
 
@@ -163,6 +232,7 @@ impl Answer {
                 Exchange::Reqmod => None,
             },
             encapsulated,
+            http_response: None,
             rest,
         })
     }

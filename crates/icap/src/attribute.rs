@@ -96,7 +96,7 @@ pub(crate) fn cache_directive(fields: Fields<'_, '_>) -> CacheDirective {
         match name.as_slice() {
             b"no-store" | b"no-cache" | b"private" => return CacheDirective::NoStore,
             // A lifetime that cannot be read counts as over (RFC 9111 section 4.2.1).
-            b"max-age" => match (halves.next().and_then(lifetime), found) {
+            b"max-age" | b"s-maxage" => match (halves.next().and_then(lifetime), found) {
                 (None | Some(0), _) => return CacheDirective::NoStore,
                 (Some(age), CacheDirective::MaxAge(before)) => {
                     found = CacheDirective::MaxAge(age.min(before));
@@ -111,7 +111,26 @@ pub(crate) fn cache_directive(fields: Fields<'_, '_>) -> CacheDirective {
     if fields.lists("Pragma", "no-cache") {
         return CacheDirective::NoStore;
     }
-    found
+    match found {
+        CacheDirective::Absent => expires(fields),
+        CacheDirective::NoStore | CacheDirective::MaxAge(_) => found,
+    }
+}
+
+/// The lifetime that Expires and Date give (RFC 9111 section 4.2.1). Without a Date, or with an
+/// Expires that is no date, the answer counts as expired: nothing here knows the time.
+fn expires(fields: Fields<'_, '_>) -> CacheDirective {
+    let Some(expires) = fields.first("Expires") else {
+        return CacheDirective::Absent;
+    };
+    let read = |value: &[u8]| httpdate::parse_http_date(std::str::from_utf8(value).ok()?).ok();
+    let lifetime = read(expires)
+        .zip(fields.first("Date").and_then(read))
+        .and_then(|(expires, date)| expires.duration_since(date).ok());
+    match lifetime.map(|lifetime| lifetime.as_secs()) {
+        None | Some(0) => CacheDirective::NoStore,
+        Some(seconds) => CacheDirective::MaxAge(seconds),
+    }
 }
 
 fn lifetime(value: &[u8]) -> Option<u64> {
@@ -219,6 +238,35 @@ mod tests {
             ("Cache-Control: no-cache\r\n", CacheDirective::NoStore),
             ("Cache-Control: private\r\n", CacheDirective::NoStore),
             ("Pragma: no-cache\r\n", CacheDirective::NoStore),
+            (
+                "Date: Sat, 21 Nov 2026 15:00:00 GMT\r\nExpires: Sat, 21 Nov 2026 15:01:40 GMT\r\n",
+                CacheDirective::MaxAge(100),
+            ),
+            (
+                "Date: Sat, 21 Nov 2026 15:00:00 GMT\r\nExpires: Sat, 21 Nov 2026 15:00:00 GMT\r\n",
+                CacheDirective::NoStore,
+            ),
+            (
+                "Date: Sat, 21 Nov 2026 15:00:00 GMT\r\nExpires: Sat, 21 Nov 2026 14:00:00 GMT\r\n",
+                CacheDirective::NoStore,
+            ),
+            (
+                "Date: Sat, 21 Nov 2026 15:00:00 GMT\r\nExpires: 0\r\n",
+                CacheDirective::NoStore,
+            ),
+            (
+                "Expires: Sat, 21 Nov 2026 15:01:40 GMT\r\n",
+                CacheDirective::NoStore,
+            ),
+            ("Expires: Fri, 99 Xyz\r\n", CacheDirective::NoStore),
+            (
+                "Expires: 0\r\nCache-Control: max-age=7\r\n",
+                CacheDirective::MaxAge(7),
+            ),
+            (
+                "Cache-Control: s-maxage=5, max-age=9\r\n",
+                CacheDirective::MaxAge(5),
+            ),
         ] {
             assert_eq!(with(lines, cache_directive), expected, "{lines}");
         }

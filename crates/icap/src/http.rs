@@ -59,6 +59,47 @@ impl<'a> HttpRequest<'a> {
     }
 }
 
+/// What a response head inside an ICAP message answers the HTTP client with.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HttpResponse {
+    /// 200 to 599.
+    pub status: u16,
+    /// The `Location` field, if there is exactly one of graphic ASCII characters.
+    pub location: Option<String>,
+}
+
+impl HttpResponse {
+    /// Parses a whole response head, its empty line included.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is no HTTP/1 response head, has another length, or is an interim response,
+    /// which answers nothing.
+    pub fn parse(head: &[u8]) -> Result<Self, BadHttpHead> {
+        let lines = head.iter().filter(|byte| **byte == b'\n').count();
+        let mut slots = vec![httparse::EMPTY_HEADER; lines];
+        let mut response = httparse::Response::new(&mut slots);
+        if response.parse(head) != Ok(httparse::Status::Complete(head.len())) {
+            return Err(BadHttpHead::Malformed);
+        }
+        let status = response.code.filter(|code| (200..600).contains(code));
+        let mut locations = response
+            .headers
+            .iter()
+            .filter(|field| field.name.eq_ignore_ascii_case("location"));
+        let location = match (locations.next(), locations.next()) {
+            (Some(only), None) => std::str::from_utf8(only.value.trim_ascii()).ok(),
+            (None | Some(_), _) => None,
+        };
+        let is_graphic =
+            |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        Ok(Self {
+            status: status.ok_or(BadHttpHead::Malformed)?,
+            location: location.filter(is_graphic).map(str::to_owned),
+        })
+    }
+}
+
 /// Returns the value of the `Host` field of these header lines.
 fn host(fields: &[u8]) -> Result<Option<&[u8]>, BadHttpHead> {
     // As many as there are lines; the length of the head bounds them.
@@ -88,6 +129,43 @@ pub(crate) fn is_one_head(head: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn responses() {
+        let read = |text: &str| {
+            HttpResponse::parse(text.as_bytes())
+                .map(|it| (it.status, it.location.unwrap_or_default()))
+        };
+        let ok = |status, location: &str| Ok((status, location.to_owned()));
+        let long = format!("HTTP/1.1 403 x\r\n{}\r\n", "X: y\r\n".repeat(5_000));
+        for (head, expected) in [
+            ("HTTP/1.1 403 Forbidden\r\n\r\n", ok(403, "")),
+            ("HTTP/1.0 200\r\nA: b\r\n\r\n", ok(200, "")),
+            (
+                "HTTP/1.1 302 x\r\nLOCATION:  http://a.example/?b \r\n\r\n",
+                ok(302, "http://a.example/?b"),
+            ),
+            ("HTTP/1.1 302 x\r\nLocation: a b\r\n\r\n", ok(302, "")),
+            (
+                "HTTP/1.1 302 x\r\nLocation: a\r\nLocation: a\r\n\r\n",
+                ok(302, ""),
+            ),
+            ("HTTP/1.1 302 x\r\nLocation:\r\n\r\n", ok(302, "")),
+            (&long, ok(403, "")),
+            ("HTTP/1.1 100 Continue\r\n\r\n", Err(BadHttpHead::Malformed)),
+            ("HTTP/1.1 999 x\r\n\r\n", Err(BadHttpHead::Malformed)),
+            (
+                "HTTP/1.1 403 Forbidden\r\n\r\n\r\n",
+                Err(BadHttpHead::Malformed),
+            ),
+            ("HTTP/1.1 403 Forbidden\r\n", Err(BadHttpHead::Malformed)),
+            ("GET / HTTP/1.1\r\n\r\n", Err(BadHttpHead::Malformed)),
+            ("ICAP/1.0 403 x\r\n\r\n", Err(BadHttpHead::Malformed)),
+            ("", Err(BadHttpHead::Malformed)),
+        ] {
+            assert_eq!(read(head), expected, "{head}");
+        }
+    }
 
     #[test]
     fn targets_of_every_form() {

@@ -33,7 +33,7 @@ pub use encapsulated::{
     BadEncapsulated, Encapsulated, EncapsulatedBody, HTTP_HEADS_LEN_MAX, Shape,
 };
 pub use fields::{BadHead, Connection, FIELDS_MAX, HEAD_LEN_MAX, empty_lines_len};
-pub use http::{BadHttpHead, HttpRequest};
+pub use http::{BadHttpHead, HttpRequest, HttpResponse};
 pub use is_tag::{BadIsTag, IS_TAG_LEN_MAX, IS_TAG_RECEIVED_LEN_MAX, IsTag};
 pub use limits::{ChunkLimits, RequestLimits};
 pub use question::{PreviewOffer, ReqmodQuestion, Unsendable, write_options_question};

@@ -14,6 +14,12 @@ pub enum Action {
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct DestinationId(pub u32);
 
+impl DestinationId {
+    /// The destination that a categorizer's answer names itself: behind those of every policy,
+    /// whose files cannot have as many.
+    pub const OF_ANSWER: Self = Self(u32::MAX);
+}
+
 /// What a blocked client gets.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum BlockResponse {

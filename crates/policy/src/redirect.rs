@@ -109,6 +109,27 @@ impl RedirectTemplate {
         location
     }
 
+    /// Creates a destination without formatting codes: percent signs stand for themselves.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is longer than [`LOCATION_LEN_MAX`], not an absolute http or https URI with a
+    /// valid host, or has a character that a header line cannot carry.
+    pub fn literal(text: &str) -> Result<Self, BadTemplate> {
+        if text.len() > LOCATION_LEN_MAX {
+            return Err(BadTemplate::TooLong(text.chars().count()));
+        }
+        if let Some(char) = text.chars().find(|char| !char.is_ascii_graphic()) {
+            return Err(BadTemplate::Character(char));
+        }
+        let template = Self {
+            pieces: [Piece::Text(text.into())].into(),
+            text: text.into(),
+        };
+        template.bare()?;
+        Ok(template)
+    }
+
     /// Returns the destination as written.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -211,7 +211,7 @@ impl Endpoint {
         limits: Limits,
     ) -> Result<Exchanged, Failure> {
         let sent = Instant::now();
-        let exchange = connection.exchange(question, kind);
+        let exchange = connection.exchange(question, self.reading.reader(kind));
         let done = timeout_at(limits.answer_by, exchange).await;
         let (answer, after) = done.map_err(|_| Failure::Late)?.map_err(|broken| {
             debug!(service = %self.service, error = %service::describe(&broken), "icap exchange broken");

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use bytes::BufMut as _;
 use icap::{
-    Answer, AnswerReader, BadAnswer, Connection as Persistence, Exchange, FedAnswer, Rest, Skip,
-    Skipped,
+    Answer, AnswerReader, BadAnswer, Connection as Persistence, FedAnswer, Rest, Skip, Skipped,
 };
 use prometheus_client::metrics::gauge::Gauge;
 use rustix::io::Errno;
@@ -97,16 +96,15 @@ impl Connection {
             .is_pending()
     }
 
-    /// Sends a question and reads the head of its answer.
+    /// Sends a question and reads the head of its answer with `reader`.
     pub(super) async fn exchange(
         mut self,
         question: &[u8],
-        kind: Exchange,
+        mut reader: AnswerReader,
     ) -> Result<(Answer, After), Broken> {
         debug_assert!(self.received.is_empty());
         // An answer may be there although the question was not taken: overload, for one.
         let sent = self.send(question).await;
-        let mut reader = AnswerReader::new(kind);
         loop {
             match reader.feed(&self.received) {
                 FedAnswer::NeedMore => {}

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use filter::{AskError, SharedPrefix};
-use icap::{Answer, CacheDirective, Cacheability, PrefixLength};
+use filter::{AnswerVerdict, AskError, SharedPrefix};
+use icap::{Answer, AnswerReader, CacheDirective, Cacheability, Exchange, PrefixLength};
 
 use crate::config::{Icap, PrefixUnit};
 
@@ -13,6 +13,7 @@ use crate::config::{Icap, PrefixUnit};
 pub(super) struct Reading {
     honor_cache_control: bool,
     prefix_unit: PrefixUnit,
+    honour_http_response: bool,
 }
 
 /// Whether an answer may be cached as far as its ISTag goes.
@@ -30,6 +31,16 @@ impl Reading {
         Self {
             honor_cache_control: config.honor_cache_control,
             prefix_unit: config.prefix_unit,
+            honour_http_response: config.honour_http_response,
+        }
+    }
+
+    /// Returns the reader for the answer to one question.
+    pub(super) fn reader(self, kind: Exchange) -> AnswerReader {
+        let reader = AnswerReader::new(kind);
+        match (kind, self.honour_http_response) {
+            (Exchange::Reqmod, true) => reader.with_http_response(),
+            (Exchange::Options, _) | (Exchange::Reqmod, false) => reader,
         }
     }
 
@@ -45,12 +56,19 @@ impl Reading {
         let categories = answer.categories.unwrap_or_default();
         Ok(filter::Answer {
             categories: categories.into_iter().map(Arc::from).collect(),
+            verdict: answer.http_response.map(|response| {
+                AnswerVerdict::of_response(response.status, response.location.as_deref())
+            }),
             prefix,
             lifetime,
         })
     }
 
     fn prefix(self, length: PrefixLength) -> Option<SharedPrefix> {
+        if self.honour_http_response {
+            // A prefix says how far the categories hold, and nothing of verdicts below it.
+            return None;
+        }
         match (self.prefix_unit, length) {
             (PrefixUnit::Ignore, _) | (_, PrefixLength::Absent) => None,
             (PrefixUnit::Uri, PrefixLength::Number(length)) => Some(SharedPrefix::Uri(length)),
@@ -95,7 +113,7 @@ fn is_usable(answer: &Answer) -> Result<(), AskError> {
 
 #[cfg(test)]
 mod tests {
-    use icap::{AnswerReader, Exchange, FedAnswer};
+    use icap::FedAnswer;
 
     use super::*;
 
@@ -178,6 +196,7 @@ mod tests {
         let reading = Reading {
             honor_cache_control: true,
             prefix_unit: PrefixUnit::Uri,
+            honour_http_response: false,
         };
         let answer = parse("204 x\r\nCache-Control: max-age=60");
         let read = reading.read(answer, Keep::Forbidden).unwrap();
@@ -192,6 +211,7 @@ mod tests {
         let reading = Reading {
             honor_cache_control,
             prefix_unit,
+            honour_http_response: false,
         };
         reading.read(parse(head), Keep::Allowed)
     }

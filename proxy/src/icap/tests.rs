@@ -3,6 +3,7 @@ mod flights;
 mod peer;
 mod tags;
 mod tiers;
+mod verdicts;
 mod ways;
 
 use std::path::Path;
@@ -80,6 +81,7 @@ fn config(services: &[IcapService]) -> Icap {
         services: services.iter().cloned().map(IcapTier::from).collect(),
         deadline: DEADLINE,
         honor_cache_control: true,
+        honour_http_response: false,
         prefix_unit: PrefixUnit::Uri,
         send_subscriber: SendSubscriber::Never,
     }

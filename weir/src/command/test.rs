@@ -134,6 +134,7 @@ pub(crate) fn answer_of(names: &[String]) -> Answer {
     let names = names.iter().map(|name| Arc::from(name.to_lowercase()));
     Answer {
         categories: names.collect(),
+        verdict: None,
         prefix: None,
         lifetime: None,
     }

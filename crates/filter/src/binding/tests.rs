@@ -241,6 +241,7 @@ fn answer(names: &str) -> Answer {
     let names = names.split(',').filter(|name| !name.is_empty());
     Answer {
         categories: names.map(|name| name.to_lowercase().into()).collect(),
+        verdict: None,
         prefix: None,
         lifetime: None,
     }

@@ -329,14 +329,17 @@ fn check(cache: &mut Cache, uri: &str, expected: &str) {
 fn look_up(cache: &mut Cache, profile: &str, uri: &str, now: Instant) -> String {
     let uri = NormalUri::parse(uri.as_bytes()).unwrap();
     match cache.look_up(profile, &uri, now) {
-        Some(Fact::Categories(names)) => names[0].to_string(),
+        Some(Fact::Told(told)) => told.categories[0].to_string(),
         Some(Fact::Listed { .. }) => panic!("only categories were put in"),
         None => String::new(),
     }
 }
 
 fn fact(name: &str) -> Fact {
-    Fact::Categories([name.into()].into())
+    Fact::Told(crate::verdict::Told {
+        categories: [name.into()].into(),
+        verdict: None,
+    })
 }
 
 /// Any time will do, as long as it is the same in one test.

@@ -179,6 +179,7 @@ impl Says {
         };
         Ok(Answer {
             categories: names.split_whitespace().map(Arc::from).collect(),
+            verdict: None,
             prefix,
             lifetime,
         })

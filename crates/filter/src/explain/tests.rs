@@ -93,6 +93,7 @@ fn explained(profile: &str, uri: &str, categories: &str) -> Explanation {
     explain(&rules(), request, &mut |_| {
         Ok(Answer {
             categories: categories.split_whitespace().map(Arc::from).collect(),
+            verdict: None,
             prefix: Some(SharedPrefix::Malformed),
             lifetime: None,
         })

@@ -248,6 +248,7 @@ impl Pair {
         };
         Answer {
             categories: matching.map(|(_, it)| CATEGORIES[*it].into()).collect(),
+            verdict: None,
             prefix,
             lifetime: plan.lifetime.map(Duration::from_millis),
         }

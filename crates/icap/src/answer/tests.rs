@@ -23,8 +23,81 @@ fn an_answer_with_everything_that_is_read() {
             connection: Connection::Close,
             options: None,
             encapsulated: None,
+            http_response: None,
             rest: Rest::Nothing,
         }
+    );
+}
+
+#[test]
+fn an_http_response_is_read_where_that_is_asked_for() {
+    let http = "HTTP/1.1 302 Found\r\nLocation: http://a.example/\r\n\r\n";
+    let len = http.len();
+    let head = format!(
+        "ICAP/1.0 200 OK\r\nX-Attribute: a\r\nEncapsulated: res-hdr=0, res-body={len}\r\n\r\n"
+    );
+    let whole = format!("{head}{http}2\r\nhi\r\n0\r\n\r\n");
+    for cut in 0..=whole.len() {
+        let received = &whole.as_bytes()[..cut];
+        // Byte by byte, and at once.
+        let mut slow = AnswerReader::new(Exchange::Reqmod).with_http_response();
+        for end in 0..cut {
+            slow.feed(&received[..end]);
+        }
+        let mut at_once = AnswerReader::new(Exchange::Reqmod).with_http_response();
+        let mut skipping = AnswerReader::new(Exchange::Reqmod);
+        if cut < head.len() + len {
+            assert_eq!(at_once.feed(received), FedAnswer::NeedMore, "{cut}");
+        } else {
+            let FedAnswer::Answer(answer, used) = at_once.feed(received) else {
+                panic!("{cut}");
+            };
+            assert_eq!(
+                (used, answer.http_response.unwrap().status),
+                (head.len(), 302)
+            );
+        }
+        if cut == head.len() {
+            let FedAnswer::Answer(answer, _) = skipping.feed(received) else {
+                panic!("{cut}");
+            };
+            assert_eq!(answer.http_response, None);
+        }
+    }
+    let mut reader = AnswerReader::new(Exchange::Reqmod).with_http_response();
+    let FedAnswer::Answer(answer, used) = reader.feed(whole.as_bytes()) else {
+        panic!("an answer");
+    };
+    let Rest::Skip(mut skip) = answer.rest else {
+        panic!("something to skip");
+    };
+    let rest = &whole.as_bytes()[used..];
+    assert_eq!(skip.feed(rest), Ok((rest.len(), Skipped::Done)));
+}
+
+#[test]
+fn an_http_response_that_is_none_is_no_answer() {
+    for (http, len) in [
+        ("HTTP/1.1 403 x\r\n\r\n", 17),
+        ("HTTP/1.1 403 x\r\n\r\n", 19),
+        ("GET / HTTP/1.1\r\n\r\n", 18),
+        ("HTTP/1.1 100 x\r\n\r\n", 18),
+    ] {
+        let whole = format!(
+            "ICAP/1.0 200 OK\r\nEncapsulated: res-hdr=0, null-body={len}\r\n\r\n{http}\r\n"
+        );
+        let mut reader = AnswerReader::new(Exchange::Reqmod).with_http_response();
+        let fed = reader.feed(whole.as_bytes());
+        assert!(
+            matches!(fed, FedAnswer::Bad(BadAnswer::HttpResponse(_))),
+            "{http} {fed:?}"
+        );
+    }
+    let whole = "ICAP/1.0 200 OK\r\nEncapsulated: res-hdr=0, null-body=65537\r\n\r\n";
+    let mut reader = AnswerReader::new(Exchange::Reqmod).with_http_response();
+    assert_eq!(
+        reader.feed(whole.as_bytes()),
+        FedAnswer::Bad(BadAnswer::BodyTooLong)
     );
 }
 

@@ -32,6 +32,7 @@ pub(super) struct Section {
     deadline_ms: Option<Written>,
     cache_control: Option<Written>,
     prefix_unit: Option<Written>,
+    honour_http_response: Option<Written>,
     send_subscriber: Option<Written>,
 }
 
@@ -59,6 +60,11 @@ impl Section {
             services,
             deadline: Duration::from_millis(ms),
             honor_cache_control: word_or(false, self.cache_control.as_ref(), &honor, remarks),
+            honour_http_response: self
+                .honour_http_response
+                .as_ref()
+                .and_then(|written| written.truth(remarks))
+                .unwrap_or_default(),
             prefix_unit: word_or(PrefixUnit::Uri, self.prefix_unit.as_ref(), &unit, remarks),
             send_subscriber: word_or(
                 SendSubscriber::Never,

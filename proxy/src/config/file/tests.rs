@@ -114,6 +114,7 @@ icap:
     - {endpoints: [{uri: "unix:icap.sock#categorize", weight: 3}, "icaps://icap.example/x"], backup: true}
   deadline_ms: 60
   cache_control: honor
+  honour_http_response: true
   prefix_unit: path
   send_subscriber: imsi
 "#,
@@ -235,6 +236,7 @@ icap:
                     ],
                     deadline: 60ms,
                     honor_cache_control: true,
+                    honour_http_response: true,
                     prefix_unit: Path,
                     send_subscriber: Imsi,
                 },

@@ -2,6 +2,7 @@
 
 use super::Says::{Categories, Nothing};
 use super::*;
+use crate::AnswerVerdict;
 
 #[test]
 fn every_source_in_its_order() {
@@ -89,6 +90,60 @@ fn s4_3_3_default_unknown_and_error_action() {
         &Nothing,
         ">http://new.example/?error error",
     );
+}
+
+/// What the categorizer wants stands beside what its categories ask for.
+#[test]
+fn the_categorizers_own_verdict_counts_and_the_most_restrictive_wins() {
+    let block = AnswerVerdict::Block(403);
+    let away = AnswerVerdict::of_response(302, Some("http://away.example/?a=%U"));
+    for (categories, wanted, expected) in [
+        ("", &block, "block icap [http_response 403]"),
+        (
+            "",
+            &away,
+            ">http://away.example/?a=%U icap [http_response 302]",
+        ),
+        ("news", &block, "block icap [http_response 403]"),
+        ("games", &block, "block icap [http_response 403]"),
+        ("adult", &block, "block icap [adult]"),
+        (
+            "adult",
+            &away,
+            ">http://away.example/?a=%U icap [http_response 302]",
+        ),
+        // The policy's redirect stands first.
+        (
+            "dating",
+            &away,
+            ">http://notice.example/?second icap [dating]",
+        ),
+    ] {
+        let mut world = World::new();
+        let question = world.ask("child", "http://a.example/");
+        let answer = Answer {
+            categories: categories.split_whitespace().map(Arc::from).collect(),
+            verdict: Some(wanted.clone()),
+            prefix: Some(SharedPrefix::Uri(17)),
+            lifetime: None,
+        };
+        let (rules, now) = (&world.rules, world.now);
+        let decision = world.filter.finish(rules, question, vec![Ok(answer)], now);
+        assert_eq!(show(&decision), expected, "{categories}");
+        // Kept for its own URI alone, with the verdict.
+        let Step::Decided(again) = world.begin("child", "http://a.example/") else {
+            panic!("not kept");
+        };
+        assert_eq!(
+            (again.source, again.action),
+            (Source::Cache, decision.action)
+        );
+        assert_eq!(
+            again.location(RedirectFacts::default()),
+            decision.location(RedirectFacts::default())
+        );
+        let _: Question = world.ask("child", "http://a.example/below");
+    }
 }
 
 /// Each class of failure has its own action, and the decision tells the class.
