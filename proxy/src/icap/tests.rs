@@ -1,5 +1,6 @@
 mod faults;
 mod flights;
+mod misbehave;
 mod peer;
 mod tags;
 mod tiers;

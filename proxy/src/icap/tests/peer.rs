@@ -22,6 +22,8 @@ pub(super) enum Act {
     Say(String),
     /// Sends this and closes.
     SayAndClose(String),
+    /// Sends this and resets.
+    SayAndReset(String),
     /// Sends this, and the rest a little later.
     SayInParts(String, String),
     /// Sends this after a while.
@@ -261,6 +263,10 @@ async fn perform(socket: &mut (impl AsyncRead + AsyncWrite + Unpin), act: Act) -
         Act::SayAndClose(text) => {
             socket.write_all(text.as_bytes()).await.ok()?;
             return None;
+        }
+        Act::SayAndReset(text) => {
+            socket.write_all(text.as_bytes()).await.ok()?;
+            return Some(Next::Reset);
         }
         Act::SayInParts(first, rest) => {
             socket.write_all(first.as_bytes()).await.ok()?;
