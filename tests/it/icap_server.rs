@@ -190,7 +190,7 @@ fn echo(address: SocketAddr, len: usize) {
     writer.set_write_timeout(Some(WAIT_MAX)).unwrap();
     writer.set_read_timeout(Some(WAIT_MAX)).unwrap();
     let mut reader = writer.try_clone().unwrap();
-    let byte = |at: usize| (at % 251) as u8;
+    let byte = |at: usize| u8::try_from(at % 251).unwrap();
     let writing = thread::spawn(move || {
         writer.write_all(head.as_bytes()).unwrap();
         for start in (0..len).step_by(PIECE) {

@@ -128,6 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "it shows whole configurations")]
     fn every_key_is_read() {
         check(
             "{listen: ['127.0.0.1:0'], categories: lists}",
