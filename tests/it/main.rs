@@ -10,6 +10,8 @@ use tests::gateway::Gateway;
 
 mod architecture;
 mod bad_input;
+mod c_icap;
+mod c_icap_client;
 mod categorizer;
 mod client_hello;
 mod comparison;
@@ -23,6 +25,7 @@ mod icap_settings;
 mod limits;
 mod one_path;
 mod operation;
+mod overload;
 mod peers;
 mod places;
 mod protocols;

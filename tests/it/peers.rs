@@ -1,11 +1,10 @@
-//! Real programs on the other side: c-icap behind the proxy, curl and Chromium as clients.
+//! Real clients: curl and Chromium.
 
 use std::net::SocketAddr;
 use std::process::Command;
 
 use tests::gateway::{Gateway, Setup};
 use tests::origin::Origin;
-use tests::peers;
 use tests::tls::TlsOrigin;
 
 const POLICY: &str = r#"
@@ -13,12 +12,8 @@ lists:
   banned: [blocked.test]
   moved: [moved.test]
   open: [notice.test]
-policies:
-  family: {block: [adult]}
 profiles:
   child:
-    policy: family
-    ICAP
     pass_list: [open]
     block_list: [banned]
     redirect_list: [{to: "http://notice.test/?uri=%U", lists: [moved]}]
@@ -27,45 +22,8 @@ profiles:
     error_action: block
     undecidable_action: block
     block_response: forbidden
-  strict:
-    ICAP
-    default_action: block
-    unknown_action: block
-    error_action: block
-    undecidable_action: block
-    block_response: forbidden
 default_profile: child
 "#;
-
-fn policy(icap: &str) -> String {
-    POLICY.replace("ICAP", icap)
-}
-
-#[test]
-fn c_icap_categorizes_behind_the_proxy() {
-    if tests::tier_missing("real peers", tests::program_missing(&["c-icap", "unshare"])) {
-        return;
-    }
-    let c_icap = peers::c_icap("adult.test:\n");
-    let origin = Origin::start("web");
-    let gateway = Setup::new(&policy("icap: true"))
-        .host("adult.test", origin.address)
-        .host("news.test", origin.address)
-        .proxy_line(&format!(
-            "icap: {{services: [\"icap://{}/url_check\"], deadline_ms: 5000, prefix_unit: ignore}}",
-            c_icap.address
-        ))
-        .start();
-    let mut client = gateway.client();
-    assert_eq!(client.get("http://adult.test/a").status, 403);
-    assert_eq!(client.get("http://www.adult.test/a").status, 403);
-    assert_eq!(client.get("http://news.test/a").status, 200);
-    let line = crate::wait_for_decisions(&gateway, &["http://adult.test/a"], 1).remove(0);
-    assert_eq!(
-        (line["source"].as_str(), line["rule"].as_str()),
-        (Some("icap"), Some("adult"))
-    );
-}
 
 struct Browsing {
     gateway: Gateway,
@@ -78,7 +36,7 @@ fn browsing() -> Browsing {
         Origin::start("web"),
         TlsOrigin::start(&["secure.test", "blocked.test"], "secure"),
     );
-    let gateway = Setup::new(&policy("icap: false"))
+    let gateway = Setup::new(POLICY)
         .host("news.test", web.address)
         .host("notice.test", web.address)
         .host("moved.test", web.address)

@@ -1,11 +1,14 @@
 //! Real programs of others, each with a configuration of its own below a temporary directory.
 
+use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
 use crate::program::write_files;
@@ -36,6 +39,8 @@ impl Peer {
             .args(["--mount", "sh", "-c", mount, "sh"])
             .args(program)
             .current_dir(dir.path())
+            // c-icap has children, which would outlive it.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(output.try_clone().expect("a second handle"))
             .stderr(output)
@@ -64,7 +69,10 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        if let Some(group) = Pid::from_raw(self.child.id().cast_signed()) {
+            // Already gone is as good.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
         let _ = self.child.wait();
         if std::thread::panicking() {
             eprintln!("--- what the peer printed\n{}", self.output());
@@ -79,31 +87,48 @@ pub fn free_address() -> SocketAddr {
     listener.local_addr().expect("a bound address")
 }
 
-/// Starts c-icap with `srv_url_check` as service `url_check`: the names of `adult` get the
-/// category of that name in X-Attribute, others get none.
+/// Starts c-icap with `srv_url_check` as service `url_check`: the names of a category (a name with a
+/// colon on each line) get its name in X-Attribute, others get `ALL`.
 #[track_caller]
-pub fn c_icap(adult: &str) -> Peer {
+pub fn c_icap(categories: &[(&str, &str)]) -> Peer {
+    c_icap_at(free_address(), categories)
+}
+
+/// Like [`c_icap`], at this address.
+#[track_caller]
+pub fn c_icap_at(address: SocketAddr, categories: &[(&str, &str)]) -> Peer {
+    start_c_icap(address, 10, categories)
+}
+
+/// Starts c-icap in one process with so many threads.
+#[track_caller]
+pub fn start_c_icap(address: SocketAddr, threads: usize, categories: &[(&str, &str)]) -> Peer {
     let dir = tempfile::tempdir().expect("a directory");
-    let address = free_address();
     let path = dir.path().display();
     let modules = modules_dir();
-    let config = format!(
+    let mut config = format!(
         "PidFile {path}/c-icap.pid\nCommandsSocket {path}/c-icap.ctl\nTimeout 20\n\
          MaxKeepAliveRequests -1\nKeepAliveTimeout 60\nStartServers 1\nMaxServers 1\n\
-         MinSpareThreads 1\nMaxSpareThreads 10\nThreadsPerChild 10\nMaxRequestsPerChild 0\n\
+         MinSpareThreads 1\nMaxSpareThreads {threads}\nThreadsPerChild {threads}\n\
+         MaxRequestsPerChild 0\n\
          Port {address}\nUser root\nGroup root\nServerAdmin test@localhost\n\
          ServerName loop.test\nTmpDir {path}\nDebugLevel 0\nModulesDir {modules}\n\
          ServicesDir {modules}\nTemplateDir /usr/share/c_icap/templates/\n\
          TemplateDefaultLanguage en\nLoadMagicFile /etc/c-icap/c-icap.magic\n\
-         RemoteProxyUsers off\nServerLog {path}/server.log\nAccessLog {path}/access.log\n\
-         Service url_check_module srv_url_check.so\n\
-         url_check.LookupTableDB adult domain hash:{path}/adult.txt \"Adult\"\n\
-         url_check.Profile default match adult\nurl_check.Profile default pass ALL\n"
+         RemoteProxyUsers off\nServerLog {path}/server.log\nAccessLog /dev/null\n\
+         Service echo srv_echo.so\nService url_check_module srv_url_check.so\n"
     );
-    write_files(
-        dir.path(),
-        &[("c-icap.conf", &config), ("adult.txt", adult)],
-    );
+    for (name, names) in categories {
+        let file = format!("{name}.txt");
+        write_files(dir.path(), &[(&file, names)]);
+        let _ = writeln!(
+            config,
+            "url_check.LookupTableDB {name} domain hash:{path}/{file} \"{name}\"\n\
+             url_check.Profile default match {name}"
+        );
+    }
+    config.push_str("url_check.Profile default pass ALL\n");
+    write_files(dir.path(), &[("c-icap.conf", &config)]);
     Peer::start(dir, address, &["c-icap", "-N", "-f", "c-icap.conf"])
 }
 

@@ -9,7 +9,7 @@ struct Tier {
     remedy: &'static str,
 }
 
-const TIERS: [Tier; 5] = [
+const TIERS: [Tier; 6] = [
     Tier {
         name: "transparent interception (network namespaces)",
         probe: "n=weirprobe$$; ip netns add $n && ip netns exec $n nft list ruleset; s=$?; \
@@ -27,8 +27,13 @@ const TIERS: [Tier; 5] = [
         remedy: "install the packages c-icap and libc-icap-mod-urlcheck",
     },
     Tier {
+        name: "c-icap-client in front of the ICAP server",
+        probe: "c-icap-client -V",
+        remedy: "install the package c-icap",
+    },
+    Tier {
         name: "Squid in front of the ICAP server",
-        probe: "PATH=$PATH:/usr/sbin squid --version",
+        probe: "PATH=$PATH:/usr/sbin squid --version && ls /usr/lib/squid/security_file_certgen",
         remedy: "install the package squid-openssl",
     },
     Tier {
