@@ -145,6 +145,10 @@ pub struct AccessLog {
 pub struct Icap {
     /// Tried in order, backup tiers last.
     pub services: Vec<IcapTier>,
+    /// Who signs the certificates of TLS endpoints. None: whom the system trusts.
+    pub ca_file: Option<PathBuf>,
+    /// What is shown to TLS endpoints that ask for a certificate.
+    pub client: Option<ClientIdentity>,
     /// For one decision: queue, connect, retries, exchange.
     pub deadline: Duration,
     /// Whether cache directives in answers are honoured.
@@ -155,6 +159,15 @@ pub struct Icap {
     pub prefix_unit: PrefixUnit,
     /// What X-Subscriber-ID carries, where a service asks for it.
     pub send_subscriber: SendSubscriber,
+}
+
+/// A client's certificate, in PEM.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ClientIdentity {
+    /// The certificate, and those between it and the authority.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
 }
 
 /// Endpoints of all tiers together.

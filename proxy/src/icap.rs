@@ -17,11 +17,12 @@ use tokio::time::{Instant, sleep, timeout_at};
 use uri::NormalUri;
 
 use self::attempts::Attempts;
-use self::connect::Tls;
 use self::endpoint::Endpoint;
 use self::flights::{Flights, Lead, Reply};
 use self::metrics::IcapMetrics;
 use self::tiers::Tiers;
+use self::tls::Tls;
+pub use self::tls::{IcapTlsError, check_icap_tls};
 use crate::config::Icap;
 use crate::metrics::Metrics;
 
@@ -40,6 +41,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 mod tiers;
+mod tls;
 
 /// Questions that wait to be taken up; with more, [`AskError::Overload`] at once.
 const QUEUE_LEN_MAX: usize = 1_024;
@@ -102,14 +104,24 @@ impl IcapClient {
     ///
     /// When `drain` is requested, questions are answered for as long as it counts sessions that
     /// are not the client's own.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file that TLS endpoints need cannot be used.
     pub(crate) fn start(
         config: Icap,
         generation: Arc<AtomicU64>,
         metrics: Arc<Metrics>,
         drain: &Drain,
-    ) -> Self {
-        let tls = Tls::of_system(&config.services);
-        Self::start_with(&config, &generation, &metrics.icap, drain, tls)
+    ) -> Result<Self, IcapTlsError> {
+        let tls = Tls::of_config(&config)?;
+        Ok(Self::start_with(
+            &config,
+            &generation,
+            &metrics.icap,
+            drain,
+            tls,
+        ))
     }
 
     fn start_with(

@@ -23,5 +23,6 @@ mod state;
 mod tls;
 mod worker;
 
+pub use icap::{IcapTlsError, check_icap_tls};
 pub use run::{Running, StartError, start};
 pub use state::Content;

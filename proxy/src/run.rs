@@ -66,6 +66,9 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// The files of TLS services of the categorizer.
+    #[error(transparent)]
+    IcapTls(#[from] crate::icap::IcapTlsError),
     /// A thread could not be started.
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
@@ -251,6 +254,7 @@ fn share(
         let generation = Arc::clone(&icap_generation);
         IcapClient::start(icap, generation, Arc::clone(&metrics), background)
     });
+    let icap = icap.transpose()?;
     let resolver = Resolver::of_system(&config, &content.policy, None);
     Ok(Arc::new(Shared {
         live: ArcSwap::from_pointee(Live {

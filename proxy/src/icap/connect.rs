@@ -7,17 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tracing::warn;
 
 use super::pool::locked;
+use super::tls::Tls;
 use crate::config;
 
 /// Addresses of one name that are tried.
@@ -28,9 +26,6 @@ const KNOWN_MAX: usize = 64;
 
 /// How long a name may take to resolve.
 const RESOLVE_WAIT_MAX: Duration = Duration::from_secs(2);
-
-/// Certificates that a TLS endpoint may be signed by, where the system keeps them.
-const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// What an exchange runs over.
 pub(super) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {
@@ -62,10 +57,6 @@ pub(super) struct Connector {
     way: Way,
     addresses: Mutex<Addresses>,
 }
-
-/// What TLS endpoints are judged by.
-#[derive(Clone)]
-pub(super) struct Tls(Arc<ClientConfig>);
 
 #[derive(Debug)]
 enum Way {
@@ -201,44 +192,6 @@ impl Host {
 
     fn is_name(&self) -> bool {
         self.name.parse::<IpAddr>().is_err()
-    }
-}
-
-impl Tls {
-    /// Reads the system's certificates, if one of the services is asked over TLS.
-    pub(super) fn of_system(services: &[config::IcapTier]) -> Option<Self> {
-        let is_tls = |service: &config::IcapService| match service.endpoint {
-            config::Endpoint::Tls { .. } => true,
-            config::Endpoint::Tcp { .. } | config::Endpoint::Unix(_) => false,
-        };
-        if !services.iter().flat_map(|tier| &tier.endpoints).any(is_tls) {
-            return None;
-        }
-        let mut roots = RootCertStore::empty();
-        match CertificateDer::pem_file_iter(SYSTEM_ROOTS) {
-            Ok(found) => {
-                roots.add_parsable_certificates(found.filter_map(std::result::Result::ok));
-            }
-            Err(error) => warn!(%error, path = SYSTEM_ROOTS, "certificates cannot be read"),
-        }
-        Self::with_roots(roots)
-    }
-
-    /// Trusts these certificates.
-    pub(super) fn with_roots(roots: RootCertStore) -> Option<Self> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .ok()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Some(Self(Arc::new(config)))
-    }
-}
-
-impl std::fmt::Debug for Tls {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Tls")
     }
 }
 

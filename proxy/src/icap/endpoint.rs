@@ -10,13 +10,14 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{debug, error, info, warn};
 
 use super::attempts::Ended;
-use super::connect::{Connector, Tls};
+use super::connect::Connector;
 use super::exchange::{After, Broken, Connection};
 use super::health::{Change, Health, State};
 use super::meaning::{Keep, Reading};
 use super::metrics::IcapMetrics;
 use super::pool::{Pool, Slot, locked};
 use super::tags::{Noted, Tags};
+use super::tls::Tls;
 use super::{Asked, Subject};
 use crate::config::{Icap, IcapService};
 

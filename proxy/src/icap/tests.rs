@@ -80,6 +80,8 @@ impl Client {
 fn config(services: &[IcapService]) -> Icap {
     Icap {
         services: services.iter().cloned().map(IcapTier::from).collect(),
+        ca_file: None,
+        client: None,
         deadline: DEADLINE,
         honor_cache_control: true,
         honour_http_response: false,

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use service::Drain;
 use tracing::debug;
 
-use super::connect::Tls;
 use super::endpoint::Endpoint;
 use super::health::State;
 use super::keeper;
+use super::tls::Tls;
 use crate::config::{ENDPOINTS_MAX, Icap, TierRole};
 
 /// The service as it is configured: tiers in order, each with endpoints that share its load.

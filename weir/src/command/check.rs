@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use policy::{Diagnostic, FileKind, Severity, TestFile};
 use service::exit;
 
+use crate::failure::one_line;
 use crate::files::Files;
 use crate::{Failure, config, failure, load};
 
@@ -62,6 +63,14 @@ fn examine_config(path: &Path) -> Vec<Diagnostic> {
         Err(remarks) => return remarks,
     };
     let mut remarks = loaded.warnings;
+    let icap = loaded
+        .config
+        .proxy
+        .as_ref()
+        .and_then(|proxy| proxy.icap.as_ref());
+    if let Some(Err(wrong)) = icap.map(proxy::check_icap_tls) {
+        remarks.push(load::error(path, None, one_line(&wrong)));
+    }
     if let Some(server) = &loaded.config.icap_server {
         if let Err(errors) = load::tls(path, server) {
             remarks.extend(errors);

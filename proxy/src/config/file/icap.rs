@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use self::tier::{TierWritten, tiers};
 use super::Bounds;
-use crate::config::{Endpoint, Icap, IcapService, PrefixUnit, SendSubscriber};
+use crate::config::{ClientIdentity, Endpoint, Icap, IcapService, PrefixUnit, SendSubscriber};
 
 mod tier;
 
@@ -34,6 +34,9 @@ pub(super) struct Section {
     prefix_unit: Option<Written>,
     honour_http_response: Option<Written>,
     send_subscriber: Option<Written>,
+    ca_file: Option<Written>,
+    client_certificate: Option<Written>,
+    client_key: Option<Written>,
 }
 
 impl Section {
@@ -58,6 +61,8 @@ impl Section {
         ];
         Icap {
             services,
+            ca_file: self.ca_file.as_ref().map(|file| folder.join(&file.text)),
+            client: self.client(folder, remarks),
             deadline: Duration::from_millis(ms),
             honor_cache_control: word_or(false, self.cache_control.as_ref(), &honor, remarks),
             honour_http_response: self
@@ -73,6 +78,27 @@ impl Section {
                 remarks,
             ),
         }
+    }
+}
+
+impl Section {
+    fn client(&self, folder: &Path, remarks: &mut Remarks) -> Option<ClientIdentity> {
+        let (certificate, key) = match (&self.client_certificate, &self.client_key) {
+            (Some(certificate), Some(key)) => (certificate, key),
+            (None, None) => return None,
+            (Some(only), None) => {
+                remarks.error(only.place, "the certificate has no `client_key`; add it");
+                return None;
+            }
+            (None, Some(only)) => {
+                remarks.error(only.place, "the key has no `client_certificate`; add it");
+                return None;
+            }
+        };
+        Some(ClientIdentity {
+            certificate: folder.join(&certificate.text),
+            key: folder.join(&key.text),
+        })
     }
 }
 

@@ -115,6 +115,9 @@ icap:
   deadline_ms: 60
   cache_control: honor
   honour_http_response: true
+  ca_file: ca.pem
+  client_certificate: /keys/client.pem
+  client_key: client.key
   prefix_unit: path
   send_subscriber: imsi
 "#,
@@ -234,6 +237,15 @@ icap:
                             role: Backup,
                         },
                     ],
+                    ca_file: Some(
+                        "/etc/weir/ca.pem",
+                    ),
+                    client: Some(
+                        ClientIdentity {
+                            certificate: "/keys/client.pem",
+                            key: "/etc/weir/client.key",
+                        },
+                    ),
                     deadline: 60ms,
                     honor_cache_control: true,
                     honour_http_response: true,
@@ -465,6 +477,12 @@ icap:
             &format!("{{listen: [], icap: {{services: {services}}}}}"),
             expected,
         );
+    }
+    for key in ["client_key", "client_certificate"] {
+        let error = read(&format!(
+            "{{listen: [], icap: {{services: ['icap://a/b'], {key}: k}}}}"
+        ));
+        assert!(error.unwrap_err().contains("; add it"), "{key}");
     }
     let many = ["'icap://a/b'"; 17].join(", ");
     let services = format!("[{{endpoints: [{many}]}}, {{endpoints: [{many}]}}]");

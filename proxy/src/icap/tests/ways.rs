@@ -6,6 +6,7 @@ use rustls_pki_types::PrivateKeyDer;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
+use crate::config::ClientIdentity;
 
 #[tokio::test]
 async fn a_name_is_resolved() {
@@ -84,6 +85,84 @@ async fn tls_is_spoken_to_those_who_can_prove_their_name() {
     }
 }
 
+/// A peer that asks for a certificate gets the one that is configured; without it nothing is
+/// asked. The authority comes from a file.
+#[tokio::test]
+async fn a_client_shows_its_certificate_to_those_who_ask() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let own = generate_simple_self_signed(["gateway.example".to_owned()]).unwrap();
+    std::fs::write(file("client.pem"), own.cert.pem()).unwrap();
+    std::fs::write(file("client.key"), own.signing_key.serialize_pem()).unwrap();
+    let peers = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(file("ca.pem"), peers.cert.pem()).unwrap();
+    let identity = |certificate: &str, key: &str| ClientIdentity {
+        certificate: file(certificate),
+        key: file(key),
+    };
+    let own_identity = identity("client.pem", "client.key");
+    for (client, is_let_in) in [(Some(own_identity), true), (None, false)] {
+        let peer = Peer::start_tls(asking_acceptor(&peers, &own), |seen| match seen.method {
+            icap::Method::Options => Act::Say(OFFER.to_owned()),
+            icap::Method::Reqmod | icap::Method::Respmod => echo(seen),
+        })
+        .await;
+        let service = IcapService {
+            uri: "icaps://icap.example/categorize".to_owned(),
+            endpoint: Way::Tls {
+                host: "127.0.0.1".to_owned(),
+                port: peer.address.port(),
+            },
+            weight: 1,
+        };
+        let config = Icap {
+            ca_file: Some(file("ca.pem")),
+            client,
+            deadline: Duration::from_secs(2),
+            ..config(&[service])
+        };
+        let client = Client::start_with(&config, Tls::of_config(&config).unwrap());
+        assert_eq!(client.ask("http://a.example/x").await.is_ok(), is_let_in);
+    }
+    for (ca, certificate, key, named) in [
+        ("none.pem", "client.pem", "client.key", "none.pem"),
+        ("client.key", "client.pem", "client.key", "client.key"),
+        ("ca.pem", "client.key", "client.key", "client.key"),
+        ("ca.pem", "client.pem", "ca.pem", "ca.pem"),
+        ("ca.pem", "ca.pem", "client.key", "client.key"),
+    ] {
+        let config = Icap {
+            ca_file: Some(file(ca)),
+            client: Some(identity(certificate, key)),
+            ..config(&[])
+        };
+        let error = check_icap_tls(&config).unwrap_err().to_string();
+        assert!(error.contains(named), "{error}");
+    }
+}
+
+/// Returns a peer's side that lets in whoever has the certificate of `client`.
+fn asking_acceptor(
+    peer: &CertifiedKey<rcgen::KeyPair>,
+    client: &CertifiedKey<rcgen::KeyPair>,
+) -> TlsAcceptor {
+    let key = PrivateKeyDer::try_from(peer.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(client.cert.der().clone()).unwrap();
+    let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
+        Arc::new(roots),
+        Arc::clone(&provider),
+    );
+    let server = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier.build().unwrap())
+        .with_single_cert(vec![peer.cert.der().clone()], key)
+        .unwrap();
+    TlsAcceptor::from(Arc::new(server))
+}
+
 #[tokio::test]
 async fn a_peer_that_does_not_finish_its_handshake_costs_the_deadline_and_no_more() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -122,6 +201,6 @@ fn certified(name: &str) -> (TlsAcceptor, Tls) {
     roots.add(cert.der().clone()).unwrap();
     (
         TlsAcceptor::from(Arc::new(server)),
-        Tls::with_roots(roots).unwrap(),
+        Tls::new(roots, None).unwrap(),
     )
 }
