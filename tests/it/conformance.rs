@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use tests::conformance::case::Level;
+use tests::conformance::exchange::Verdict;
 use tests::conformance::peer::Service;
-use tests::conformance::{cases, suite};
+use tests::conformance::{cases, page, suite};
 
 #[test]
 fn every_case_has_a_name_of_its_own() {
@@ -37,5 +38,81 @@ fn conforms(service: Service) {
             .map(|(case, got)| format!("{}: {}: {got}", case.id, case.rule.claim))
             .collect();
         assert!(failed.is_empty(), "{level:?}: {failed:#?}");
+    }
+}
+
+/// What c-icap 0.5.10 breaks, by the service that gives back what it got.
+const BROKEN_BY_C_ICAP: [&str; 9] = [
+    "an unknown method gets 501",
+    "every answer has an ISTag",
+    "unknown extensions beside ieof are ignored",
+    "a preview may end with a trailer",
+    "another word in Allow is no licence for 204",
+    "an HTTP trailer is accepted and comes back",
+    "unknown chunk extensions are ignored",
+    "an answer after which the connection is closed says so",
+    "after a request with Connection: close the connection is closed",
+];
+
+#[test]
+fn the_suite_finds_what_c_icap_breaks() {
+    let service = Service::Echo;
+    if tests::tier_missing("real peers", service.missing()) {
+        return;
+    }
+    let cases = cases::all();
+    let mut running = service.start();
+    let outcome = suite::judge_apart(&cases, &running.target(service).unwrap());
+    let broken = outcome.broken(&cases, Level::Must);
+    if service.version().contains("0.5.10") {
+        let failed = outcome.failed(&cases, Level::Must);
+        let failed = failed
+            .iter()
+            .map(|(case, got)| format!("{}: {got}", case.id));
+        assert_eq!(
+            broken,
+            BROKEN_BY_C_ICAP,
+            "{:#?}",
+            failed.collect::<Vec<_>>()
+        );
+    }
+    assert!(!broken.is_empty(), "a suite that finds nothing");
+    // What it does right is not called wrong.
+    let met = |verdict: &&Verdict| matches!(verdict, Verdict::Met(_));
+    let met = outcome.verdicts.iter().filter(met).count();
+    assert!(met > cases.len() / 2, "{met} of {}", cases.len());
+}
+
+#[test]
+fn every_case_is_in_the_table() {
+    let table = page::read().unwrap();
+    let cases = cases::all();
+    let missing: Vec<String> = cases
+        .iter()
+        .map(|case| {
+            let rule = case.rule;
+            let level = rule.level.as_str();
+            format!(
+                "| {} | {level} | {} | {} |",
+                rule.section, rule.claim, case.id
+            )
+        })
+        .filter(|row| !table.contains(row))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "not in docs/ICAP-CONFORMANCE.md, run `cargo xtask conformance`: {missing:#?}"
+    );
+    let heading = format!("\n{} cases:\n", cases.len());
+    assert!(table.contains(&heading), "a case of the table is no more");
+}
+
+#[test]
+fn the_table_says_what_the_tests_hold() {
+    let table = page::read().unwrap();
+    for level in [Level::Must, Level::Should] {
+        let all = suite::claims(&cases::all(), level).len();
+        let row = format!("| **{}** | {all} | **0** | **0** |", level.as_str());
+        assert!(table.contains(&row), "{row}");
     }
 }

@@ -26,6 +26,7 @@ pub mod icap_peer;
 pub mod icap_server;
 pub mod lab;
 pub mod origin;
+pub mod page;
 pub mod peers;
 pub mod program;
 pub mod relay;

@@ -23,6 +23,9 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   peers [-- ARGUMENTS]                 the corpus of evasions against this program, Squid, HAProxy and
                                        nginx; writes the table in docs/SECURITY-TESTS.md. ARGUMENTS:
                                        `--only NAME`, `--case TEXT` look at a part, and print it
+  conformance [-- ARGUMENTS]           RFC 3507 against the ICAP server, c-icap and icap-rs; writes the table
+                                       in docs/ICAP-CONFORMANCE.md. ARGUMENTS: `--address HOST:PORT
+                                       --service NAME` judges another server; `--only NAME`, `--case TEXT`
 
 Example:
   cargo xtask test";
@@ -58,7 +61,8 @@ fn main() -> ExitCode {
             test(&all).and_then(|()| lint(&all))
         }
         "bench" => cargo(&["bench", "--package", "benches"], &options.rest),
-        "peers" => peers(&options),
+        "peers" => binary("compare", &options),
+        "conformance" => binary("conform", &options),
         _ => Err(USAGE.to_owned()),
     };
     ended(result)
@@ -100,17 +104,10 @@ fn test(options: &Options) -> Result<(), String> {
     cargo(&["test", "--workspace"], &options.rest)
 }
 
-fn peers(options: &Options) -> Result<(), String> {
-    let compare = [
-        "run",
-        "--quiet",
-        "--package",
-        "tests",
-        "--bin",
-        "compare",
-        "--",
-    ];
-    cargo(&compare, &options.rest)
+/// Runs a binary of the package `tests`.
+fn binary(name: &str, options: &Options) -> Result<(), String> {
+    let run = ["run", "--quiet", "--package", "tests", "--bin", name, "--"];
+    cargo(&run, &options.rest)
 }
 
 fn lint(options: &Options) -> Result<(), String> {

@@ -1,28 +1,25 @@
 //! The table, and the page that holds it.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::column::Column;
 use super::trial::{Row, Trial};
 use super::verdict::{Cell, Verdicts};
 use crate::evasion::attempt::Intent;
+use crate::page::Part;
 
-/// What stands before the table on the page.
-const BEGIN: &str = "<!-- comparison -->\n";
-/// What stands after it.
-const END: &str = "<!-- end of the comparison -->\n";
+/// The table on the page.
+const PART: Part = Part {
+    page: "SECURITY-TESTS.md",
+    begin: "<!-- comparison -->\n",
+    end: "<!-- end of the comparison -->\n",
+};
 
 /// The row with the number of bypasses.
 pub const BYPASSES: &str = "**bypasses**";
 /// The row with the number of honest requests broken.
 pub const BROKEN: &str = "**honest requests broken**";
-
-/// Returns the path of the page.
-pub fn path() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/SECURITY-TESTS.md")
-}
 
 /// Returns how the page names a case.
 pub fn case_name(row: &Row) -> String {
@@ -140,7 +137,7 @@ fn output(program: &str, arguments: &[&str]) -> String {
 ///
 /// Says what is wrong with the page.
 pub fn read() -> Result<String, String> {
-    Ok(parts()?[1].clone())
+    PART.read()
 }
 
 /// Puts the table on the page.
@@ -149,24 +146,5 @@ pub fn read() -> Result<String, String> {
 ///
 /// Says what is wrong with the page.
 pub fn write(table: &str) -> Result<(), String> {
-    let [before, _, after] = parts()?;
-    let text = format!("{before}{BEGIN}\n{table}\n{END}{after}");
-    std::fs::write(path(), text).map_err(|error| wrong(&error))
-}
-
-/// Returns what is before the table, the table, and what is after it.
-fn parts() -> Result<[String; 3], String> {
-    let text = std::fs::read_to_string(path()).map_err(|error| wrong(&error))?;
-    let split = |text: &str, at: &str| {
-        let (before, after) = text.split_once(at)?;
-        Some((before.to_owned(), after.to_owned()))
-    };
-    let missing = |line: &str| wrong(&format!("no line `{}`", line.trim()));
-    let (before, rest) = split(&text, BEGIN).ok_or_else(|| missing(BEGIN))?;
-    let (table, after) = split(&rest, END).ok_or_else(|| missing(END))?;
-    Ok([before, table, after])
-}
-
-fn wrong(what: &dyn std::fmt::Display) -> String {
-    format!("{}: {what}", path().display())
+    PART.write(table)
 }

@@ -99,11 +99,6 @@ pub fn no_ieof(answer: &Answer) -> Judged {
     unless(found.is_none(), "ieof in the answer")
 }
 
-/// `Connection: close` is said.
-pub fn says_close(answer: &Answer) -> Judged {
-    unless(answer.lists("Connection", "close"), "no Connection: close")
-}
-
 /// `Connection: close` is not said.
 pub fn stays(answer: &Answer) -> Judged {
     unless(!answer.lists("Connection", "close"), "Connection: close")

@@ -21,6 +21,12 @@ pub const SLOW_CASE_MAX: Duration = Duration::from_secs(15);
 /// Connections that a case opens at most to reach the limit that a service tells.
 pub const FILL_MAX: usize = 128;
 
+/// The connection was closed.
+const CLOSED: &str = "closed";
+
+/// Neither an answer nor a reason came.
+const NO_ANSWER: &str = "no answer";
+
 /// The connection was closed within an answer.
 const CUT_OFF: &str = "closed within an answer";
 
@@ -33,6 +39,18 @@ pub enum Verdict {
     Failed(String),
     /// It says nothing about this service; why.
     NotJudged(String),
+}
+
+impl Verdict {
+    /// Returns whether a closed connection made it what it is.
+    pub fn is_by_closing(&self) -> bool {
+        match self {
+            Self::Met(got) | Self::Failed(got) => {
+                [CLOSED, CUT_OFF].iter().any(|word| got.contains(word))
+            }
+            Self::NotJudged(why) => why.contains(NO_ANSWER),
+        }
+    }
 }
 
 /// Why a case ends before its last step.
@@ -198,9 +216,9 @@ impl Talk<'_> {
         }
         let answer = match (seen, want.without) {
             (Seen::Answer(answer), _) => answer,
-            (Seen::Closed, Without::Meets) => return Err(Stop::Met(self.told("closed"))),
+            (Seen::Closed, Without::Meets) => return Err(Stop::Met(self.told(CLOSED))),
             (Seen::Closed | Seen::Silent, Without::NoVerdict) => {
-                return Err(Stop::NotJudged(self.told("no answer")));
+                return Err(Stop::NotJudged(self.told(NO_ANSWER)));
             }
             (Seen::Closed, Without::Fails) => {
                 return Err(Stop::Failed(self.told("closed without an answer")));

@@ -91,19 +91,19 @@ impl Service {
 
     /// Returns the version of the server, as the installed program tells it.
     pub fn version(self) -> String {
-        let told = |program: &str, arguments: &[&str]| {
-            let output = Command::new(program).args(arguments).output();
-            let output = output.map(|output| [output.stdout, output.stderr].concat());
-            let text = output.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
+        let debian = |package: &str| {
+            let arguments = ["-f", "${Version}", "-W", package];
+            let output = Command::new("dpkg-query").args(arguments).output();
+            let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
             text.unwrap_or_default()
         };
         match self {
             Self::Categorize | Self::Filter => env!("CARGO_PKG_VERSION").to_owned(),
-            Self::Echo => told("dpkg-query", &["-f", "${Version}", "-W", "c-icap"]),
-            Self::UrlCheck => told(
-                "dpkg-query",
-                &["-f", "${Version}", "-W", "libc-icap-mod-urlcheck"],
-            ),
+            Self::Echo => debian("c-icap"),
+            Self::UrlCheck => {
+                let (server, module) = (debian("c-icap"), debian("libc-icap-mod-urlcheck"));
+                format!("{server}, module {module}")
+            }
             Self::IcapRs => ICAP_RS.to_owned(),
         }
     }

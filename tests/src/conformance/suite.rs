@@ -53,6 +53,18 @@ pub fn judge(cases: &[Case], target: &Target) -> Outcome {
     }
 }
 
+/// Like [`judge`], after which every case whose connection was closed is run again, alone, and
+/// judged by that: a server that fails as a whole closes the connections of other cases, too.
+pub fn judge_apart(cases: &[Case], target: &Target) -> Outcome {
+    let mut outcome = judge(cases, target);
+    for (case, verdict) in cases.iter().zip(&mut outcome.verdicts) {
+        if verdict.is_by_closing() && !case.slow {
+            *verdict = run(case, target);
+        }
+    }
+    outcome
+}
+
 impl Outcome {
     /// Returns the cases of a level that failed, each with what was got.
     pub fn failed<'a>(&'a self, cases: &'a [Case], level: Level) -> Vec<(&'a Case, &'a str)> {
