@@ -1,29 +1,14 @@
 use std::collections::BTreeMap;
 
-use uri::{Domain, InvalidUri, NormalUri};
+use uri::{NormalUri, Readings};
 
 use crate::compile::{Collected, compile};
-use crate::expression::{self, EXPRESSIONS_MAX};
-use crate::report::{BadLine, LineFault, Report};
-use crate::rules::Rules;
+use crate::expression::EXPRESSIONS_MAX;
+use crate::list::Parsed;
+use crate::report::Report;
+use crate::rules::{Reach, Rule, Rules};
 use crate::set::{CATEGORIES_MAX, CATEGORY_LEN_MAX};
-use crate::urls::folded;
-use crate::{Database, InvalidDatabase};
-
-/// Bytes of one line of a list.
-pub const LINE_LEN_MAX: usize = 8 * 1024;
-
-/// What the lines of a file are.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum ListKind {
-    /// Names that cover their subdomains, and addresses.
-    Domains,
-    /// Hosts with the beginning of a path. A leading `www`, `web` or `ftp`, with a number or
-    /// without, is the host without it; other subdomains are not covered. Case is ignored.
-    Urls,
-    /// POSIX extended regular expressions on host, path and query. Case is ignored.
-    Expressions,
-}
+use crate::{Compiled, Database, InvalidDatabase, ListKind};
 
 /// Collects lists and compiles them.
 #[derive(Clone, Debug, Default)]
@@ -31,11 +16,18 @@ pub struct Builder {
     /// By name, numbered as they come.
     categories: BTreeMap<String, u8>,
     aliases: BTreeMap<String, String>,
-    /// Names, each from its last byte to its first, so that parents sort before children.
     domains: Rules,
-    /// Folded hosts and paths, in lower case.
     urls: Rules,
     expressions: Vec<(String, u8)>,
+}
+
+/// A URI that a rule is about, with the category of the rule.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Sample {
+    /// The URI.
+    pub uri: NormalUri,
+    /// The category.
+    pub category: String,
 }
 
 impl Builder {
@@ -58,23 +50,25 @@ impl Builder {
         file_name: &str,
         text: &[u8],
     ) -> Result<Report, BuildError> {
+        self.add_parsed(category, Parsed::read(kind, file_name, 1, text)?)
+    }
+
+    /// Adds rules that were read before to a category, and returns what was said about them.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the category has no good name, or if a limit of the database is passed.
+    pub fn add_parsed(&mut self, category: &str, parsed: Parsed) -> Result<Report, BuildError> {
         let category = self.category(category)?;
-        let mut report = Report::default();
-        for (line, number) in text.split(|&b| b == b'\n').zip(1..) {
-            let line = line.trim_ascii();
-            if line.is_empty() || line.starts_with(b"#") {
-                continue;
-            }
-            report.rules += 1;
-            if let Err(fault) = self.add_line(category, kind, line)? {
-                report.push_bad(BadLine {
-                    file: file_name.to_owned(),
-                    line: number,
-                    fault,
-                });
-            }
+        if self.expressions.len() + parsed.expressions.len() > EXPRESSIONS_MAX {
+            return Err(BuildError::TooManyExpressions);
         }
-        Ok(report)
+        self.domains.append(&parsed.domains, category)?;
+        self.urls.append(&parsed.urls, category)?;
+        let expressions = parsed.expressions.into_iter();
+        self.expressions
+            .extend(expressions.map(|text| (text, category)));
+        Ok(parsed.report)
     }
 
     /// Makes `alias` a second name of a category: what has the one has both.
@@ -92,29 +86,61 @@ impl Builder {
         Ok(())
     }
 
+    /// Returns up to `count` URIs that rules about names and URLs cover, spread over all rules
+    /// that were added.
+    #[must_use]
+    pub fn samples(&self, count: usize) -> Vec<Sample> {
+        let mut names = vec![""; self.categories.len()];
+        for (name, number) in &self.categories {
+            if let Some(slot) = names.get_mut(usize::from(*number)) {
+                *slot = name;
+            }
+        }
+        let all = self.domains.len() + self.urls.len();
+        let step = all.div_ceil(count.max(1)).max(1);
+        let rules = (0..all).step_by(step).filter_map(|index| {
+            let uri = match self.domains.get(index) {
+                Some(rule) => uri_of_name(rule),
+                None => uri_of_url(self.urls.get(index - self.domains.len())?),
+            };
+            let rule = self.domains.get(index);
+            let rule = rule.or_else(|| self.urls.get(index - self.domains.len()));
+            let category = names.get(usize::from(rule?.category))?;
+            Some(Sample {
+                uri: uri?,
+                category: (*category).to_owned(),
+            })
+        });
+        rules.collect()
+    }
+
     /// Compiles the rules. Equal rules give equal bytes, in whatever order they were added.
     ///
     /// # Errors
     ///
     /// Fails if a limit of the database is passed.
-    pub fn build(self) -> Result<Database, BuildError> {
-        let bytes = compile(Collected {
+    pub fn compile(self) -> Result<Compiled, BuildError> {
+        compile(Collected {
             categories: self.categories,
             aliases: self.aliases,
             domains: self.domains,
             urls: self.urls,
             expressions: self.expressions,
-        })?;
-        Ok(Database::from_bytes(bytes)?)
+        })
+    }
+
+    /// Compiles the rules and opens what came of them.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a limit of the database is passed.
+    pub fn build(self) -> Result<Database, BuildError> {
+        Ok(Database::from_bytes(self.compile()?.to_bytes())?)
     }
 
     /// Returns the number of a category, a new one for a new name.
     fn category(&mut self, name: &str) -> Result<u8, BuildError> {
-        let name = name.to_ascii_lowercase();
-        let is_token = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-        if !(1..=CATEGORY_LEN_MAX).contains(&name.len()) || !name.bytes().all(is_token) {
-            return Err(BuildError::Category(name));
-        }
+        let name = category_name(name)?;
         if let Some(number) = self.categories.get(&name) {
             return Ok(*number);
         }
@@ -123,68 +149,34 @@ impl Builder {
         self.categories.insert(name, number);
         Ok(number)
     }
+}
 
-    fn add_line(
-        &mut self,
-        category: u8,
-        kind: ListKind,
-        line: &[u8],
-    ) -> Result<Result<(), LineFault>, BuildError> {
-        if line.len() > LINE_LEN_MAX {
-            return Ok(Err(LineFault::TooLong(line.len())));
-        }
-        match kind {
-            ListKind::Domains => match domain(line) {
-                Ok(domain) => self.domains.push(domain.as_str().bytes().rev(), category)?,
-                Err(fault) => return Ok(Err(fault)),
-            },
-            ListKind::Urls => match url(line) {
-                Ok(url) => {
-                    let path = url.path_and_query().bytes();
-                    let text = folded(url.host()).bytes().chain(path);
-                    self.urls
-                        .push(text.map(|b| b.to_ascii_lowercase()), category)?;
-                }
-                Err(fault) => return Ok(Err(fault)),
-            },
-            ListKind::Expressions => match expression(line) {
-                Ok(expression) if self.expressions.len() < EXPRESSIONS_MAX => {
-                    self.expressions.push((expression, category));
-                }
-                Ok(_) => return Err(BuildError::TooManyExpressions),
-                Err(fault) => return Ok(Err(fault)),
-            },
-        }
-        Ok(Ok(()))
+/// Returns the name of a category as it is compared.
+pub(crate) fn category_name(name: &str) -> Result<String, BuildError> {
+    let name = name.to_ascii_lowercase();
+    let is_token = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    if (1..=CATEGORY_LEN_MAX).contains(&name.len()) && name.bytes().all(is_token) {
+        Ok(name)
+    } else {
+        Err(BuildError::Category(name))
     }
 }
 
-fn domain(line: &[u8]) -> Result<Domain, LineFault> {
-    let line = str::from_utf8(line).map_err(|_| LineFault::NotUtf8)?;
-    Domain::parse(line).map_err(|entry| LineFault::Domain(entry.source))
+/// Returns a URI that a rule about a name covers: below it where it covers what is below.
+fn uri_of_name(rule: Rule<'_>) -> Option<NormalUri> {
+    let name: Vec<u8> = rule.text.iter().rev().copied().collect();
+    let below = [b"http://sample.", &name[..], b"/sample"].concat();
+    let itself = [b"http://", &name[..], b"/sample"].concat();
+    let uri = match rule.reach {
+        // An address has nothing below it.
+        Reach::Subtree => Readings::parse(&below).or_else(|_| Readings::parse(&itself)),
+        Reach::Exact => Readings::parse(&itself),
+    };
+    uri.ok().map(|readings| readings.normal().clone())
 }
 
-fn url(line: &[u8]) -> Result<NormalUri, LineFault> {
-    // Browsers find a host behind any slashes; in a list it was left out.
-    if line.starts_with(b"/") || line.starts_with(b"\\") {
-        return Err(LineFault::Url(InvalidUri::HostEmpty));
-    }
-    NormalUri::parse_typed(line).map_err(LineFault::Url)
-}
-
-fn expression(line: &[u8]) -> Result<String, LineFault> {
-    let line = str::from_utf8(line).map_err(|_| LineFault::NotUtf8)?;
-    match expression::compile([line].into_iter()) {
-        Ok(_) => Ok(line.to_owned()),
-        Err(fault) => {
-            // The lines before the last draw the expression.
-            let fault = fault.to_string();
-            let last = fault.lines().last().unwrap_or_default();
-            Err(LineFault::Expression(
-                last.trim_start_matches("error: ").to_owned(),
-            ))
-        }
-    }
+fn uri_of_url(rule: Rule<'_>) -> Option<NormalUri> {
+    NormalUri::parse(&[b"https://", rule.text].concat()).ok()
 }
 
 /// Why lists do not become a database.

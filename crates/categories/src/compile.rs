@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::BuildError;
 use crate::bytes::{push_text, push_u16, push_u32, push_u64, small};
-use crate::file::{SECTIONS, join};
-use crate::rules::Rules;
+use crate::file::{Compiled, SECTIONS};
+use crate::rules::{Reach, Rule, Rules};
 use crate::set::{CategorySet, Interned};
 use crate::stats::CategoryStats;
-use crate::table::{Records, Slots};
+use crate::table::{self, Records};
 use crate::urls::{Ancestors, NO_PARENT};
 
 /// What a builder has collected.
@@ -21,14 +21,19 @@ pub(crate) struct Collected {
     pub(crate) expressions: Vec<(String, u8)>,
 }
 
-/// Returns the file. It depends on the rules alone and not on the order in which they came.
-pub(crate) fn compile(mut collected: Collected) -> Result<Vec<u8>, BuildError> {
+/// What a rule gives: the set of a name itself, and of what is below it.
+pub(crate) type Pair = (CategorySet, CategorySet);
+
+/// Compiles the rules. The result depends on them alone and not on the order in which they came.
+pub(crate) fn compile(mut collected: Collected) -> Result<Compiled, BuildError> {
     collected.domains.sort();
     collected.urls.sort();
     let mut compiler = Compiler::new(&collected);
     compiler.domains(&collected.domains)?;
     compiler.urls(&collected.urls)?;
     compiler.expressions(&collected.expressions)?;
+    // The tables are written when the memory of the rules is free.
+    drop(collected);
     compiler.finish()
 }
 
@@ -38,14 +43,16 @@ struct Compiler {
     counts: Vec<CategoryStats>,
     totals: [u64; 3],
     max_labels: u16,
-    sets: Interned,
+    sets: Interned<CategorySet>,
+    pairs: Interned<Pair>,
     records: Records,
-    domain_slots: Slots,
-    host_slots: Slots,
+    /// Places of the records of names and of hosts.
+    names: Vec<u32>,
+    hosts: Vec<u32>,
     entries: Vec<u8>,
     paths: Vec<u8>,
     expressions: Vec<u8>,
-    content: blake3::Hasher,
+    content: Content,
 }
 
 /// What is counted, as the place in the totals.
@@ -58,7 +65,7 @@ enum Counted {
 
 impl Compiler {
     fn new(collected: &Collected) -> Self {
-        let mut content = blake3::Hasher::new();
+        let mut content = Content::default();
         let counts: Vec<CategoryStats> = collected
             .categories
             .keys()
@@ -68,7 +75,7 @@ impl Compiler {
             })
             .collect();
         for count in &counts {
-            update(&mut content, count.name.as_bytes(), CategorySet::default());
+            content.update(count.name.as_bytes(), 0);
         }
         Self {
             closures: closures(collected),
@@ -76,9 +83,10 @@ impl Compiler {
             totals: [0; 3],
             max_labels: 0,
             sets: Interned::new(),
+            pairs: Interned::new(),
             records: Records::new(),
-            domain_slots: Slots::default(),
-            host_slots: Slots::default(),
+            names: Vec::with_capacity(collected.domains.len()),
+            hosts: Vec::new(),
             entries: Vec::new(),
             paths: Vec::new(),
             expressions: Vec::new(),
@@ -92,25 +100,26 @@ impl Compiler {
         let is_parent = |name: &[u8], parent: &[u8]| name.get(parent.len()) == Some(&b'.');
         let mut ancestors = Ancestors::default();
         let mut rules = rules.iter().peekable();
-        self.start(b"domains");
+        self.content.start("domains");
         while let Some(rule) = rules.next() {
-            let mut own = self.closure(rule.category);
+            let mut own = self.own(rule);
             while let Some(same) = rules.next_if(|next| next.text == rule.text) {
-                own = own.union(self.closure(same.category));
+                let (exact, subtree) = self.own(same);
+                own = (own.0.union(exact), own.1.union(subtree));
             }
+            let (exact, subtree) = own;
+            self.count(Counted::Domains, exact.union(subtree));
             let above = ancestors.of(rule.text, is_parent);
-            let set = above.map_or(own, |(set, _)| own.union(set));
-            ancestors.push(rule.text, set, 0);
-            self.count(Counted::Domains, own);
-            update(&mut self.content, rule.text, set);
-            let name: Vec<u8> = rule.text.iter().rev().copied().collect();
-            let labels = name.split(|&b| b == b'.').count();
-            self.max_labels = self
-                .max_labels
-                .max(u16::try_from(labels).unwrap_or(u16::MAX));
-            let number = self.sets.number(set)?;
-            let place = self.records.push(&name, &number.to_le_bytes())?;
-            self.domain_slots.push(&name, place);
+            let below = above.map_or(subtree, |(set, _)| subtree.union(set));
+            ancestors.push(rule.text, below, 0);
+            let number = self.pairs.number((below.union(exact), below))?;
+            self.content.update(rule.text, number);
+            let labels = rule.text.iter().filter(|b| **b == b'.').count() + 1;
+            let labels = u16::try_from(labels).unwrap_or(u16::MAX);
+            self.max_labels = self.max_labels.max(labels);
+            let name = rule.text.iter().rev().copied();
+            let place = self.records.push(name, &number.to_le_bytes())?;
+            self.names.push(place);
         }
         Ok(())
     }
@@ -122,7 +131,7 @@ impl Compiler {
         let mut rules = rules.iter().peekable();
         let mut host: Option<(&[u8], u32)> = None;
         let mut number = 0;
-        self.start(b"urls");
+        self.content.start("urls");
         while let Some(rule) = rules.next() {
             let mut own = self.closure(rule.category);
             while let Some(same) = rules.next_if(|next| next.text == rule.text) {
@@ -137,17 +146,14 @@ impl Compiler {
             let set = above.map_or(own, |(set, _)| own.union(set));
             ancestors.push(rule.text, set, number);
             self.count(Counted::Urls, own);
-            update(&mut self.content, rule.text, set);
+            let set = self.sets.number(set)?;
+            self.content.update(rule.text, set);
             push_u32(&mut self.entries, small(self.paths.len())?);
-            push_u16(
-                &mut self.entries,
-                u16::try_from(path.len()).unwrap_or(u16::MAX),
-            );
-            push_u16(&mut self.entries, self.sets.number(set)?);
-            push_u32(
-                &mut self.entries,
-                above.map_or(NO_PARENT, |(_, parent)| parent),
-            );
+            let len = u16::try_from(path.len()).map_err(|_| BuildError::TooBig)?;
+            push_u16(&mut self.entries, len);
+            push_u16(&mut self.entries, set);
+            let parent = above.map_or(NO_PARENT, |(_, parent)| parent);
+            push_u32(&mut self.entries, parent);
             self.paths.extend_from_slice(path);
             number += 1;
         }
@@ -160,8 +166,8 @@ impl Compiler {
             return Ok(());
         };
         let value = [first.to_le_bytes(), end.to_le_bytes()].concat();
-        let place = self.records.push(name, &value)?;
-        self.host_slots.push(name, place);
+        let place = self.records.push(name.iter().copied(), &value)?;
+        self.hosts.push(place);
         Ok(())
     }
 
@@ -171,20 +177,37 @@ impl Compiler {
             let set = sets.entry(text).or_default();
             *set = set.union(self.closure(*category));
         }
-        self.start(b"expressions");
+        self.content.start("expressions");
         for (text, set) in sets {
             self.count(Counted::Expressions, set);
-            update(&mut self.content, text.as_bytes(), set);
-            push_u16(&mut self.expressions, self.sets.number(set)?);
+            let number = self.sets.number(set)?;
+            self.content.update(text.as_bytes(), number);
+            push_u16(&mut self.expressions, number);
             push_text(&mut self.expressions, text)?;
         }
         Ok(())
     }
 
-    fn finish(self) -> Result<Vec<u8>, BuildError> {
+    fn finish(mut self) -> Result<Compiled, BuildError> {
+        let pairs = std::mem::replace(&mut self.pairs, Interned::new());
+        let mut pair_numbers = Vec::new();
+        for (itself, below) in pairs.values() {
+            push_u16(&mut pair_numbers, self.sets.number(*itself)?);
+            push_u16(&mut pair_numbers, self.sets.number(*below)?);
+        }
+        let sets: Vec<u8> = self
+            .sets
+            .values()
+            .iter()
+            .flat_map(|set| set.to_bytes())
+            .collect();
+        // The numbers stand for the sets in the hash of the content.
+        self.content.start("sets");
+        self.content.update(&pair_numbers, 0);
+        self.content.update(&sets, 0);
+        let (tag, seed) = self.content.finish();
         let mut summary = Vec::new();
-        let tag = self.content.finalize().to_hex();
-        push_text(&mut summary, tag.get(..TAG_LEN).unwrap_or_default())?;
+        push_text(&mut summary, &tag)?;
         push_u16(&mut summary, self.max_labels);
         for total in self.totals {
             push_u64(&mut summary, total);
@@ -196,23 +219,31 @@ impl Compiler {
                 push_u64(&mut summary, number);
             }
         }
-        let sets: Vec<u8> = self
-            .sets
-            .sets()
-            .iter()
-            .flat_map(|set| set.to_bytes())
-            .collect();
-        let sections: [&[u8]; SECTIONS] = [
-            &summary,
-            &sets,
-            self.records.as_bytes(),
-            &self.domain_slots.to_bytes(),
-            &self.host_slots.to_bytes(),
-            &self.entries,
-            &self.paths,
-            &self.expressions,
+        let names = table::write(self.records.as_bytes(), &self.names, seed);
+        let hosts = table::write(self.records.as_bytes(), &self.hosts, seed);
+        let sections: [Vec<u8>; SECTIONS] = [
+            summary,
+            sets,
+            pair_numbers,
+            self.records.into_bytes(),
+            names.tags,
+            names.places,
+            hosts.tags,
+            hosts.places,
+            self.entries,
+            self.paths,
+            self.expressions,
         ];
-        Ok(join(&sections))
+        Ok(Compiled::new(sections, seed))
+    }
+
+    /// Returns the categories of a rule: those of the name alone, and those of its subtree.
+    fn own(&self, rule: Rule<'_>) -> Pair {
+        let set = self.closure(rule.category);
+        match rule.reach {
+            Reach::Exact => (set, CategorySet::default()),
+            Reach::Subtree => (CategorySet::default(), set),
+        }
     }
 
     fn closure(&self, category: u8) -> CategorySet {
@@ -235,20 +266,46 @@ impl Compiler {
             }
         }
     }
-
-    /// Separates one kind of rules from the next in the content's hash.
-    fn start(&mut self, kind: &[u8]) {
-        update(&mut self.content, kind, CategorySet::default());
-    }
 }
 
 /// Hexadecimal digits of the content tag: what an ISTag holds (RFC 3507, section 4.7).
 const TAG_LEN: usize = 32;
 
-fn update(content: &mut blake3::Hasher, text: &[u8], set: CategorySet) {
-    content.update(&(text.len() as u64).to_le_bytes());
-    content.update(text);
-    content.update(&set.to_bytes());
+/// Bytes of rules that are hashed at once.
+const BUFFER_LEN: usize = 64 * 1024;
+
+/// The hash of the rules.
+#[derive(Default)]
+struct Content {
+    hasher: blake3::Hasher,
+    buffer: Vec<u8>,
+}
+
+impl Content {
+    /// Separates one kind of rules from the next.
+    fn start(&mut self, kind: &str) {
+        self.update(kind.as_bytes(), u16::MAX);
+    }
+
+    fn update(&mut self, text: &[u8], number: u16) {
+        // The length keeps `ab`, `c` and `a`, `bc` apart.
+        push_u64(&mut self.buffer, text.len() as u64);
+        self.buffer.extend_from_slice(text);
+        push_u16(&mut self.buffer, number);
+        if self.buffer.len() >= BUFFER_LEN {
+            self.hasher.update(&self.buffer);
+            self.buffer.clear();
+        }
+    }
+
+    /// Returns the content tag, and a seed for the hashes of the tables.
+    fn finish(mut self) -> (String, u64) {
+        self.hasher.update(&self.buffer);
+        let hash = self.hasher.finalize();
+        let tag = hash.to_hex().get(..TAG_LEN).unwrap_or_default().to_owned();
+        let seed = hash.as_bytes().last_chunk().copied().unwrap_or_default();
+        (tag, u64::from_le_bytes(seed))
+    }
 }
 
 /// Returns for each category as collected the set of it and its other names.

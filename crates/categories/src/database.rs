@@ -1,16 +1,19 @@
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use regex::bytes::RegexSet;
 use uri::{NormalUri, Readings, suffixes};
 
-use crate::InvalidDatabase;
 use crate::bytes::Cursor;
+use crate::compile::Pair;
+use crate::diff::RuleKey;
 use crate::expression;
 use crate::file::{Layout, Section};
 use crate::set::CategorySet;
 use crate::stats::{CategoryStats, Stats};
-use crate::table::find;
+use crate::table::Table;
 use crate::urls::{ENTRY_LEN, Group, Hit, folded};
+use crate::{BuildError, InvalidDatabase, Overrides};
 
 /// Categories by host name, URL prefix and expression; immutable.
 #[derive(Debug)]
@@ -21,8 +24,13 @@ pub struct Database {
     /// Labels of the longest name: longer suffixes of a host are not looked up.
     max_labels: usize,
     sets: Box<[CategorySet]>,
+    /// What names have themselves, and what names below them have.
+    pairs: Box<[Pair]>,
     expressions: Expressions,
     stats: Stats,
+    /// Names of the categories, by number. The last ones may be those of overrides alone.
+    names: Vec<Box<str>>,
+    overlay: Option<Overlay>,
 }
 
 #[derive(Debug)]
@@ -32,6 +40,14 @@ struct Expressions {
     sets: Vec<CategorySet>,
     /// The categories of all.
     all: CategorySet,
+    texts: Vec<Box<str>>,
+}
+
+/// Overrides with their categories as numbers.
+#[derive(Debug)]
+struct Overlay {
+    overrides: Overrides,
+    numbers: BTreeMap<String, u8>,
 }
 
 impl Database {
@@ -49,20 +65,60 @@ impl Database {
         let sets = layout.section(&bytes, Section::Sets);
         let (sets, _) = sets.as_chunks::<{ CategorySet::LEN }>();
         let sets: Box<[_]> = sets.iter().map(CategorySet::from_bytes).collect();
+        let pairs = read_pairs(layout.section(&bytes, Section::Pairs), &sets)?;
         let expressions = layout.section(&bytes, Section::Expressions);
         let expressions = Expressions::read(Cursor(expressions), &sets)?;
+        let names = stats
+            .categories
+            .iter()
+            .map(|count| count.name.as_str().into());
         Ok(Self {
+            names: names.collect(),
+            overlay: None,
             bytes: bytes.into(),
             layout,
             tag,
             max_labels,
             sets,
+            pairs,
             expressions,
             stats,
         })
     }
 
-    /// Returns the database as it is written to a file.
+    /// Puts overrides in force; those before are forgotten. They change the tag.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there are more than [`CATEGORIES_MAX`] categories with those of the overrides.
+    pub fn with_overrides(mut self, overrides: Overrides) -> Result<Self, BuildError> {
+        self.names.truncate(self.stats.categories.len());
+        self.tag = self.content_tag()?;
+        self.overlay = None;
+        if overrides.is_empty() {
+            return Ok(self);
+        }
+        let mut numbers = BTreeMap::new();
+        for name in overrides.categories() {
+            if numbers.contains_key(name) {
+                continue;
+            }
+            let known = self.names.iter().position(|known| **known == *name);
+            let number = u8::try_from(known.unwrap_or(self.names.len()));
+            let number = number.map_err(|_| BuildError::TooManyCategories)?;
+            if known.is_none() {
+                self.names.push(name.into());
+            }
+            numbers.insert(name.to_owned(), number);
+        }
+        let content = [self.tag.as_bytes(), overrides.content().as_bytes()].concat();
+        let tag = blake3::hash(&content).to_hex();
+        self.tag = tag.get(..self.tag.len()).unwrap_or_default().into();
+        self.overlay = Some(Overlay { overrides, numbers });
+        Ok(self)
+    }
+
+    /// Returns the database as it is written to a file, without overrides.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
@@ -75,12 +131,10 @@ impl Database {
         &self.tag
     }
 
-    /// Returns the categories, sorted, those without rules included.
+    /// Returns the categories: those of the lists, sorted, those without rules included, and
+    /// behind them those that only overrides have.
     pub fn categories(&self) -> impl Iterator<Item = &str> {
-        self.stats
-            .categories
-            .iter()
-            .map(|count| count.name.as_str())
+        self.names.iter().map(|name| &**name)
     }
 
     /// Returns how much the database holds.
@@ -104,6 +158,31 @@ impl Database {
     /// Looks up one reading of a URI.
     #[must_use]
     pub fn lookup_uri(&self, uri: &NormalUri) -> Found<'_> {
+        let Some(overlay) = &self.overlay else {
+            return self.listed_uri(uri);
+        };
+        let overridden = overlay.overrides.find(uri);
+        let holds = overridden
+            .prefix_len
+            .map(|path_len| uri.origin_len() - 1 + path_len);
+        match overridden.categories {
+            Some(categories) => Found {
+                database: self,
+                set: overlay.set(categories),
+                prefix_len: holds,
+            },
+            None => {
+                let found = self.listed_uri(uri);
+                let both = found.prefix_len.zip(holds);
+                Found {
+                    prefix_len: both.map(|(listed, holds)| listed.max(holds)),
+                    ..found
+                }
+            }
+        }
+    }
+
+    fn listed_uri(&self, uri: &NormalUri) -> Found<'_> {
         let hit = self.url_hit(uri);
         let listed = self.domain_set(uri.host()).union(self.set(hit.set));
         let origin_len = uri.origin_len();
@@ -127,16 +206,70 @@ impl Database {
 
     /// Returns the categories of a host and of the domains above it.
     fn domain_set(&self, host: &str) -> CategorySet {
-        let slots = self.section(Section::DomainSlots);
-        let records = self.section(Section::Records);
-        let labels = host.bytes().filter(|b| *b == b'.').count() + 1;
-        let too_long = labels.saturating_sub(self.max_labels);
+        let table = self.table(Section::DomainTags, Section::DomainPlaces);
+        // A label has a byte, and a dot before the next: most hosts are too short to be counted.
+        let too_long = if host.len() < 2 * self.max_labels {
+            0
+        } else {
+            let labels = host.bytes().filter(|b| *b == b'.').count() + 1;
+            labels.saturating_sub(self.max_labels)
+        };
         // The longest name that is listed carries the categories of those above it.
         let hit = suffixes(host)
             .skip(too_long)
-            .find_map(|name| find(slots, records, name.as_bytes()));
-        let number = hit.and_then(|value| Cursor(value).u16().ok());
-        self.set(number.unwrap_or_default())
+            .find_map(|name| Some((name.len(), table.find(name.as_bytes())?)));
+        let Some((len, value)) = hit else {
+            return CategorySet::default();
+        };
+        let (itself, below) = self.pair(value);
+        if len == host.len() { itself } else { below }
+    }
+
+    /// Returns what the value of a name's record stands for.
+    fn pair(&self, value: &[u8]) -> Pair {
+        let number = Cursor(value).u16().unwrap_or_default();
+        let pair = self.pairs.get(usize::from(number));
+        pair.copied().unwrap_or_default()
+    }
+
+    /// Shows every rule with the sets of itself and of what is below it.
+    pub(crate) fn each_rule<'a>(&'a self, visit: &mut dyn FnMut(RuleKey<'a>, Pair)) {
+        let domains = self.table(Section::DomainTags, Section::DomainPlaces);
+        for (name, value) in domains.iter() {
+            visit(RuleKey::Domain(name), self.pair(value));
+        }
+        let hosts = self.table(Section::HostTags, Section::HostPlaces);
+        for (host, value) in hosts.iter() {
+            let group = self.group_at(value);
+            for (path, set) in group.iter().flat_map(Group::rules) {
+                let set = self.set(set);
+                visit(RuleKey::Url { host, path }, (set, set));
+            }
+        }
+        let expressions = self.expressions.texts.iter().zip(&self.expressions.sets);
+        for (text, set) in expressions {
+            visit(RuleKey::Expression(text), (*set, *set));
+        }
+    }
+
+    /// Returns the sets of a rule if it is here.
+    pub(crate) fn pair_of_rule(&self, key: RuleKey<'_>) -> Option<Pair> {
+        let set = match key {
+            RuleKey::Domain(name) => {
+                let table = self.table(Section::DomainTags, Section::DomainPlaces);
+                return table.find(name).map(|value| self.pair(value));
+            }
+            RuleKey::Url { host, path } => {
+                let table = self.table(Section::HostTags, Section::HostPlaces);
+                self.set(self.group_at(table.find(host)?)?.set_of(path)?)
+            }
+            RuleKey::Expression(text) => {
+                let texts = &self.expressions.texts;
+                let at = texts.iter().position(|own| **own == *text)?;
+                *self.expressions.sets.get(at)?
+            }
+        };
+        Some((set, set))
     }
 
     fn url_hit(&self, uri: &NormalUri) -> Hit {
@@ -152,9 +285,16 @@ impl Database {
 
     /// Returns the URL rules of a host.
     fn group(&self, host: &str) -> Option<Group<'_>> {
-        let slots = self.section(Section::HostSlots);
-        let records = self.section(Section::Records);
-        let mut value = Cursor(find(slots, records, folded(host).as_bytes())?);
+        if self.stats.urls == 0 {
+            return None;
+        }
+        let table = self.table(Section::HostTags, Section::HostPlaces);
+        self.group_at(table.find(folded(host).as_bytes())?)
+    }
+
+    /// Returns the URL rules that the value of a host's record stands for.
+    fn group_at(&self, value: &[u8]) -> Option<Group<'_>> {
+        let mut value = Cursor(value);
         let (first, end) = (value.u32().ok()?, value.u32().ok()?);
         let range = first as usize * ENTRY_LEN..end as usize * ENTRY_LEN;
         Some(Group {
@@ -162,6 +302,15 @@ impl Database {
             paths: self.section(Section::Paths),
             first,
         })
+    }
+
+    fn table(&self, tags: Section, places: Section) -> Table<'_> {
+        Table {
+            tags: self.section(tags),
+            places: self.section(places),
+            records: self.section(Section::Records),
+            seed: self.layout.seed(),
+        }
     }
 
     fn section(&self, section: Section) -> &[u8] {
@@ -173,9 +322,25 @@ impl Database {
         set.copied().unwrap_or_default()
     }
 
-    fn name(&self, category: u8) -> Option<&str> {
-        let category = self.stats.categories.get(usize::from(category))?;
-        Some(&category.name)
+    pub(crate) fn name(&self, category: u8) -> Option<&str> {
+        let name = self.names.get(usize::from(category))?;
+        Some(name)
+    }
+
+    /// Returns the tag of the rules, without overrides.
+    fn content_tag(&self) -> Result<Box<str>, InvalidDatabase> {
+        let mut summary = Cursor(self.section(Section::Summary));
+        Ok(summary.text()?.into())
+    }
+}
+
+impl Overlay {
+    fn set(&self, categories: &[String]) -> CategorySet {
+        let mut set = CategorySet::default();
+        for number in categories.iter().filter_map(|name| self.numbers.get(name)) {
+            set.insert(*number);
+        }
+        set
     }
 }
 
@@ -192,9 +357,10 @@ impl Expressions {
             all = all.union(set);
         }
         Ok(Self {
-            patterns: expression::compile(texts.into_iter())?,
+            patterns: expression::compile(texts.iter().copied())?,
             sets: of_patterns,
             all,
+            texts: texts.into_iter().map(Box::from).collect(),
         })
     }
 
@@ -218,6 +384,19 @@ fn without_scheme_and_port(uri: &NormalUri) -> Cow<'_, str> {
     } else {
         Cow::Owned([host, path].concat())
     }
+}
+
+fn read_pairs(numbers: &[u8], sets: &[CategorySet]) -> Result<Box<[Pair]>, InvalidDatabase> {
+    let (numbers, _) = numbers.as_chunks::<4>();
+    let pairs = numbers.iter().map(|numbers| {
+        let mut numbers = Cursor(numbers);
+        let mut set = || {
+            let set = sets.get(usize::from(numbers.u16()?));
+            set.copied().ok_or(InvalidDatabase::Inconsistent)
+        };
+        Ok((set()?, set()?))
+    });
+    pairs.collect()
 }
 
 fn read_stats(mut summary: Cursor<'_>, bytes: usize) -> Result<Stats, InvalidDatabase> {
@@ -248,7 +427,7 @@ pub struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    /// Returns the categories, sorted.
+    /// Returns the categories, in the order of [`Database::categories`].
     pub fn categories(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let database = self.database;
         self.set

@@ -1,6 +1,7 @@
 //! Sets of categories, as bits in the order of their names.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::hash::Hash;
 
 use crate::BuildError;
 
@@ -13,7 +14,7 @@ pub const CATEGORY_LEN_MAX: usize = 64;
 const WORDS: usize = CATEGORIES_MAX / 64;
 
 /// Categories by number.
-#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct CategorySet([u64; WORDS]);
 
 impl CategorySet {
@@ -67,34 +68,45 @@ impl CategorySet {
     }
 }
 
-/// Distinct sets, numbered as they come.
+/// Distinct values, numbered as they come, so that rules have 16-bit numbers.
 #[derive(Debug)]
-pub(crate) struct Interned {
-    numbers: BTreeMap<CategorySet, u16>,
-    sets: Vec<CategorySet>,
+pub(crate) struct Interned<T> {
+    numbers: HashMap<T, u16>,
+    values: Vec<T>,
+    last: Option<(T, u16)>,
 }
 
-impl Interned {
-    /// Starts with the empty set, which is number 0.
+impl<T: Copy + Default + Eq + Hash> Interned<T> {
+    /// Starts with the default value, which is number 0.
     pub(crate) fn new() -> Self {
         Self {
-            numbers: BTreeMap::from([(CategorySet::default(), 0)]),
-            sets: vec![CategorySet::default()],
+            numbers: HashMap::from([(T::default(), 0)]),
+            values: vec![T::default()],
+            last: None,
         }
     }
 
-    pub(crate) fn number(&mut self, set: CategorySet) -> Result<u16, BuildError> {
-        if let Some(number) = self.numbers.get(&set) {
-            return Ok(*number);
+    pub(crate) fn number(&mut self, value: T) -> Result<u16, BuildError> {
+        // Neighbours in a list often have the same categories.
+        if let Some((last, number)) = self.last
+            && last == value
+        {
+            return Ok(number);
         }
-        let number = u16::try_from(self.sets.len()).map_err(|_| BuildError::TooManySets)?;
-        self.numbers.insert(set, number);
-        self.sets.push(set);
+        let number = if let Some(number) = self.numbers.get(&value) {
+            *number
+        } else {
+            let number = u16::try_from(self.values.len()).map_err(|_| BuildError::TooManySets)?;
+            self.numbers.insert(value, number);
+            self.values.push(value);
+            number
+        };
+        self.last = Some((value, number));
         Ok(number)
     }
 
-    pub(crate) fn sets(&self) -> &[CategorySet] {
-        &self.sets
+    pub(crate) fn values(&self) -> &[T] {
+        &self.values
     }
 }
 
@@ -114,5 +126,26 @@ mod tests {
         assert!(set.contains_all(CategorySet::default()));
         let bytes = set.to_bytes();
         assert_eq!(CategorySet::from_bytes(bytes.as_array().unwrap()), set);
+    }
+
+    #[test]
+    fn equal_values_have_one_number() {
+        let mut interned = Interned::new();
+        let numbers = [7, 7, 0, 9, 7].map(|value| interned.number(value).unwrap());
+        assert_eq!(numbers, [1, 1, 0, 2, 1]);
+        assert_eq!(interned.values(), [0, 7, 9]);
+    }
+
+    #[test]
+    fn sixteen_bits_are_the_limit() {
+        let mut interned = Interned::new();
+        for value in 0..=u32::from(u16::MAX) {
+            interned.number(value).unwrap();
+        }
+        assert!(interned.number(5).is_ok());
+        assert!(matches!(
+            interned.number(1 << 16),
+            Err(BuildError::TooManySets)
+        ));
     }
 }

@@ -100,6 +100,22 @@ impl<'a> Group<'a> {
         }
     }
 
+    /// Returns the set of the rule for exactly `path`, which is in lower case.
+    pub(crate) fn set_of(&self, path: &[u8]) -> Option<u16> {
+        let (entries, _) = self.entries.as_chunks::<ENTRY_LEN>();
+        let found = entries.binary_search_by(|entry| self.read(entry).path.cmp(path));
+        Some(self.read(entries.get(found.ok()?)?).set)
+    }
+
+    /// Returns the path and the set of every rule.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = (&'a [u8], u16)> {
+        let (entries, _) = self.entries.as_chunks::<ENTRY_LEN>();
+        entries.iter().map(|entry| {
+            let entry = self.read(entry);
+            (entry.path, entry.set)
+        })
+    }
+
     fn read(&self, entry: &[u8; ENTRY_LEN]) -> Entry<'a> {
         let mut cursor = Cursor(entry);
         let start = cursor.u32().unwrap_or_default() as usize;
@@ -113,7 +129,7 @@ impl<'a> Group<'a> {
 }
 
 /// Returns how many bytes `path` has in common with a rule, which is in lower case.
-fn common_len(rule: &[u8], path: &[u8]) -> usize {
+pub(crate) fn common_len(rule: &[u8], path: &[u8]) -> usize {
     let pairs = rule.iter().zip(path);
     pairs
         .take_while(|(a, b)| **a == b.to_ascii_lowercase())

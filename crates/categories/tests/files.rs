@@ -65,7 +65,7 @@ fn a_cut_file_is_refused() {
     let longer = [&bytes[..], b"x"].concat();
     assert!(matches!(
         Database::from_bytes(longer),
-        Err(InvalidDatabase::Damaged)
+        Err(InvalidDatabase::TooLong)
     ));
 }
 
@@ -99,7 +99,7 @@ fn what_is_no_database_is_named() {
     }
     assert_eq!(
         Database::from_bytes(other).unwrap_err().to_string(),
-        "the category database has version 9, and 1 is read here; build it again"
+        "the category database has version 9, and 2 is read here; build it again"
     );
 }
 

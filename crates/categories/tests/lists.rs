@@ -3,7 +3,7 @@
 
 use categories::{
     BAD_LINES_KEPT_MAX, BuildError, Builder, CATEGORIES_MAX, CATEGORY_LEN_MAX, LINE_LEN_MAX,
-    ListKind,
+    ListKind, Parsed, Report,
 };
 use expect_test::{Expect, expect};
 
@@ -39,6 +39,152 @@ fn bad_lines_name_their_place_and_what_is_accepted() {
             press/list:3: the line is not UTF-8
         "#]],
     );
+}
+
+#[test]
+fn hosts_files_list_names_alone() {
+    let text =
+        b"\xef\xbb\xbf# a hosts file\n127.0.0.1 localhost\n0.0.0.0 a.example b.example # why\n\
+        ::1 ip6-loopback\n0.0.0.0 0.0.0.0\nc.example\n0.0.0.0 bad^host\n";
+    check(
+        ListKind::Hosts,
+        text,
+        &expect![[r#"
+            6 rules, 2 bad
+            press/list:6: a line of `hosts` is an IP address and host names, such as `0.0.0.0 host.example`
+            press/list:7: `bad^host` is not a host name or an IP address; a line of `domains` is a host name such as `host.example` or an IP address
+        "#]],
+    );
+    covers(
+        ListKind::Hosts,
+        text,
+        "a.example b.example",
+        "x.a.example c.example localhost 127.0.0.1",
+    );
+}
+
+#[test]
+fn filter_lists_list_whole_names() {
+    let text = b"[Adblock Plus 2.0]\n! Title: x\n# remark\n||a.example^\n||b.example^$important\n\
+        @@||c.example^\n||d.example^$third-party\ne.example##.banner\nf.example\n0.0.0.0 g.example\n\
+        ||bad host^\n";
+    check(
+        ListKind::Adblock,
+        text,
+        &expect![[r#"
+            8 rules, 1 bad, 3 left out
+            press/list:6: an exception takes nothing out of a category; use an override for it
+            press/list:7: only rules such as `||host.example^` are about whole names
+            press/list:8: only rules such as `||host.example^` are about whole names
+            press/list:11: `bad host` is not a host name or an IP address; a line of `domains` is a host name such as `host.example` or an IP address
+        "#]],
+    );
+    covers(
+        ListKind::Adblock,
+        text,
+        "a.example x.a.example x.b.example f.example g.example",
+        "c.example d.example e.example x.f.example x.g.example",
+    );
+}
+
+#[test]
+fn tables_list_urls() {
+    let text = b"# URLhaus\n# id,dateadded,url,url_status\n\
+        \"1\",\"2026-11-20\",\"http://a.example:8080/x,y\",\"online\"\n\
+        2,2026-11-20,https://www.b.example/Z,offline\n3,2026-11-20,c.example,online\n";
+    check(
+        ListKind::UrlTable,
+        text,
+        &expect![[r#"
+            3 rules, 1 bad
+            press/list:5: no field has a URL; a line of `url_csv` has one that begins with http:// or https://
+        "#]],
+    );
+    covers(
+        ListKind::UrlTable,
+        text,
+        "a.example/x,y a.example/X,y/z b.example/z",
+        "a.example/ a.example/x c.example",
+    );
+    covers(
+        ListKind::UrlTable,
+        b"phish_id,url\n1,http://a.example/\n",
+        "a.example/",
+        "b.example",
+    );
+}
+
+#[test]
+fn names_may_be_listed_without_their_subdomains() {
+    let text = b"a.example # a remark\nb.a.example\n";
+    covers(
+        ListKind::Hostnames,
+        text,
+        "a.example b.a.example",
+        "c.a.example c.b.a.example",
+    );
+    covers(ListKind::Domains, text, "a.example c.a.example", "example");
+}
+
+#[test]
+fn a_list_that_is_mostly_something_else_is_told() {
+    for (bad, good, expected) in [(1, 99, false), (2, 98, true), (0, 0, false), (1, 0, true)] {
+        let text = ["bad host\n".repeat(bad), "good.example\n".repeat(good)].concat();
+        let report = Builder::new().add_file("press", ListKind::Domains, "list", text.as_bytes());
+        let report = report.unwrap();
+        assert_eq!(
+            report.is_mostly_something_else(),
+            expected,
+            "{bad} of {}",
+            bad + good
+        );
+    }
+}
+
+#[test]
+fn parts_of_a_file_are_the_file() {
+    let text = b"b.example\nno host\na.example\nb.example\n\nbad host\n";
+    let whole = Parsed::read(ListKind::Domains, "list", 1, text).unwrap();
+    let mut builder = Builder::new();
+    let mut report = Report::default();
+    for (first_line, part) in [(4, &text[28..]), (1, &text[..28])] {
+        let parsed = Parsed::read(ListKind::Domains, "list", first_line, part).unwrap();
+        report.merge(builder.add_parsed("press", parsed).unwrap());
+    }
+    assert_eq!(report, whole.report);
+    let mut other = Builder::new();
+    other.add_parsed("press", whole).unwrap();
+    assert_eq!(
+        builder.build().unwrap().as_bytes(),
+        other.build().unwrap().as_bytes()
+    );
+}
+
+#[test]
+fn samples_are_found() {
+    let mut builder = Builder::new();
+    let mut add = |category: &str, kind, text: &[u8]| {
+        builder.add_file(category, kind, "list", text).unwrap();
+    };
+    add(
+        "press",
+        ListKind::Domains,
+        b"a.example\n192.0.2.1\n2001:db8::1\n",
+    );
+    add("games", ListKind::Hostnames, b"b.example\n");
+    add("shop", ListKind::Urls, b"c.example/x%20y\nwww.d.example\n");
+    let samples = builder.samples(100);
+    assert_eq!(samples.len(), 6);
+    assert_eq!(builder.samples(3).len(), 3);
+    assert_eq!(builder.samples(4).len(), 3);
+    let database = builder.build().unwrap();
+    for sample in samples {
+        let found = database.lookup_uri(&sample.uri);
+        assert!(
+            found.categories().any(|name| name == sample.category),
+            "{sample:?}"
+        );
+    }
 }
 
 #[test]
@@ -143,9 +289,28 @@ fn counts() {
 fn check(kind: ListKind, text: &[u8], expected: &Expect) {
     let mut builder = Builder::new();
     let report = builder.add_file("press", kind, "press/list", text).unwrap();
-    let mut found = format!("{} rules, {} bad\n", report.rules, report.bad);
+    let mut found = format!("{} rules, {} bad", report.rules, report.bad);
+    if report.left_out > 0 {
+        found += &format!(", {} left out", report.left_out);
+    }
+    found += "\n";
     for line in report.bad_lines {
         found += &format!("{line}\n");
     }
     expected.assert_eq(&found);
+}
+
+/// Looks up what a list covers, and what it does not.
+#[track_caller]
+fn covers(kind: ListKind, text: &[u8], covered: &str, others: &str) {
+    let mut builder = Builder::new();
+    builder.add_file("press", kind, "list", text).unwrap();
+    let database = builder.build().unwrap();
+    for (uris, expected) in [(covered, 1), (others, 0)] {
+        for uri in uris.split(' ') {
+            let readings = uri::Readings::parse_typed(uri.as_bytes()).unwrap();
+            let found = database.lookup(&readings).categories().count();
+            assert_eq!(found, expected, "{uri}");
+        }
+    }
 }

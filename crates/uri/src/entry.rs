@@ -1,7 +1,7 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
-use crate::host::{is_address, push_host};
+use crate::host::{Case, is_address, is_plain_name, push_host};
 use crate::normal::{Base, Slack, within_limit};
 use crate::path::Reader;
 use crate::split::{Authority, Parts, Target, cleaned, split};
@@ -176,6 +176,10 @@ impl Domain {
     }
 
     fn normalised(text: &str) -> Result<Self, EntryFault> {
+        // Most of the millions of names in a list are written as they are compared.
+        if is_plain_name(text.as_bytes(), Case::Lower) {
+            return Ok(Self(text.into()));
+        }
         let text = within_limit(cleaned(text.as_bytes()))?;
         let text = str::from_utf8(&text).unwrap_or_default();
         if let Ok(address) = text.parse::<Ipv6Addr>() {

@@ -27,12 +27,16 @@ pub fn suffixes(host: &str) -> impl Iterator<Item = &str> {
         if is_address {
             return None;
         }
-        name.split_once('.').map(|(_, parent)| parent)
+        let dot = name.bytes().position(|b| b == b'.')?;
+        name.get(dot + 1..)
     })
 }
 
 /// Returns whether a host in normal form is an IP address: names never end in a label of digits.
 pub(crate) fn is_address(host: &str) -> bool {
+    if !host.bytes().next_back().is_some_and(|b| b.is_ascii_digit()) {
+        return host.starts_with('[');
+    }
     let last = host.rsplit('.').next().unwrap_or_default();
     host.starts_with('[') || (!last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()))
 }

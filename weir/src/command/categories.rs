@@ -253,8 +253,8 @@ mod tests {
             category	domains	urls	expressions
             news	1	0	0
             total	1	0	0
-            bytes	290
-            tag	98efe0f11110783de7b2f25044b4a4be
+            bytes	832
+            tag	e706854c01d506d53a82a7c9905f9a5b
         "#]]
         .assert_eq(&String::from_utf8(out).unwrap());
     }

@@ -217,10 +217,13 @@ fn alias_of(root: &Path, link: &Path) -> Option<String> {
 fn bytes(path: &Path) -> Result<Vec<u8>, CategoriesError> {
     let failed = |cause| CategoriesError::Read(path.to_owned(), cause);
     let file = fs::File::open(path).map_err(failed)?;
-    if !file.metadata().map_err(failed)?.is_file() {
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
         return Err(failed(io::ErrorKind::InvalidInput.into()));
     }
-    let mut bytes = Vec::new();
+    // All at once: what grows is copied, and a built file is large.
+    let len = metadata.len().min(CATEGORY_FILE_LEN_MAX) + 1;
+    let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or_default());
     let mut limited = file.take(CATEGORY_FILE_LEN_MAX + 1);
     let len = limited.read_to_end(&mut bytes).map_err(failed)?;
     match u64::try_from(len) {
