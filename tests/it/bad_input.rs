@@ -203,7 +203,7 @@ fn each_wrong_file_is_told_with_place_and_remedy() {
         weir.yaml: "services:" -> "service:"
           weir.yaml:5:10: error: `service` is not a key here; use `services`, `deadline_ms`, `cache_control`, `prefix_unit`, `honour_http_response`, `send_subscriber`, `ca_file`, `client_certificate` or `client_key`
         weir.yaml: "categories: c" -> "category: c"
-          weir.yaml:6:40: error: `category` is not a key here; use `admin`, `listen`, `categories`, `overload`, `prefix_unit`, `max_age_s`, `connections_max`, `limits`, `workers` or `drain_s`
+          weir.yaml:6:40: error: `category` is not a key here; use `admin`, `listen`, `categories`, `overrides`, `overload`, `prefix_unit`, `max_age_s`, `connections_max`, `limits`, `workers` or `drain_s`
         weir.yaml: "apn_defaults" -> "apns"
           weir.yaml:7:12: error: `apns` is not a key here; use `static`, `apn_defaults`, `rules` or `users`
         policy.yaml: "lists: {" -> "list: {"

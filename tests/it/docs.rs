@@ -177,6 +177,7 @@ fn check(place: &str, block: &str) {
         &fs::read_to_string(root().join("policies/family.yaml")).unwrap(),
     );
     write("lists/news.txt", "news.example\n");
+    write("overrides.txt", "news.example press\n");
     write("categories/news/domains", "news.example\n");
     write("block.yaml", block);
     let path = folder.path().join("block.yaml");

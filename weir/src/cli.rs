@@ -146,39 +146,101 @@ pub struct Explain {
 /// What to do with categories.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Categories {
-    /// Compile a directory of lists into one file
-    #[command(after_help = "Example:\n  weir categories build /var/lib/lists -o categories.db")]
-    Build {
-        /// A directory with a folder for each category, in the layout of squidGuard: domains, urls
-        /// and expressions
-        #[arg(value_name = "DIR")]
-        folder: PathBuf,
-        /// Where to write
-        #[arg(short, long, value_name = "FILE")]
-        output: PathBuf,
-    },
+    /// Compile lists into one file
+    #[command(
+        after_help = "Example:\n  weir categories build /var/lib/lists -o categories.db\n  weir \
+                            categories build ut1.tar.gz -o categories.db\n  weir categories build \
+                            sources.yaml -o categories.db --json\n\nThe new file takes the place \
+                            of the old one when it has been read back, its canaries answer, and \
+                            each category has 90 % of its rules left."
+    )]
+    Build(Build),
     /// Print the categories of URIs
     #[command(
         after_help = "Example:\n  weir categories lookup categories.db http://play.example/\n  \
-                            cut -d' ' -f7 access.log | weir categories lookup categories.db -\n\n\
+                            cut -d' ' -f7 access.log | weir categories lookup categories.db -\n  \
+                            weir categories lookup categories.db --overrides local.txt --json \
+                            http://play.example/\n\n\
                             Prints the URI, its categories and the length of the prefix that has \
                             the same ones, separated by tabs."
     )]
-    Lookup {
-        /// A built file, or a directory of lists
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-        /// The URIs, or - for lines of standard input
-        #[arg(value_name = "URI", required = true)]
-        uris: Vec<String>,
-    },
+    Lookup(Lookup),
     /// Count what is in it
-    #[command(after_help = "Example:\n  weir categories stats categories.db")]
+    #[command(
+        after_help = "Example:\n  weir categories stats categories.db\n  weir categories stats \
+                            categories.db --json"
+    )]
     Stats {
         /// A built file, or a directory of lists
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
+    /// Print the rules that differ, and count them by category
+    #[command(
+        after_help = "Example:\n  weir categories diff categories.db categories.new\n  weir \
+                            categories diff --summary --json categories.db categories.new\n\n\
+                            A rule that came has `+`, one that went `-`, and `~` one whose look-up \
+                            gives other categories."
+    )]
+    Diff(Diff),
+}
+
+/// Options of `categories build`.
+#[derive(Args, Clone, Debug)]
+pub struct Build {
+    /// A folder or a tar file (.gz, .xz, .zst) with a folder for each category, in the layout of
+    /// squidGuard: domains, urls and expressions; or a file of sources that ends in .yaml
+    #[arg(value_name = "SOURCE")]
+    pub source: PathBuf,
+    /// Where to write
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Build even if more than 1 % of the lines of a list are bad
+    #[arg(long)]
+    pub allow_bad: bool,
+    /// Replace the file even if a category has less than 90 % of its rules left
+    #[arg(long)]
+    pub force: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `categories lookup`.
+#[derive(Args, Clone, Debug)]
+pub struct Lookup {
+    /// A built file, or a directory of lists
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The URIs, or - for lines of standard input
+    #[arg(value_name = "URI", required = true)]
+    pub uris: Vec<String>,
+    /// A file of domains and URIs with their categories, which replace those of the lists
+    #[arg(long, value_name = "FILE")]
+    pub overrides: Option<PathBuf>,
+    /// Print JSON, one object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `categories diff`.
+#[derive(Args, Clone, Debug)]
+pub struct Diff {
+    /// A built file, or a directory of lists
+    #[arg(value_name = "OLD")]
+    pub old: PathBuf,
+    /// A built file, or a directory of lists
+    #[arg(value_name = "NEW")]
+    pub new: PathBuf,
+    /// Count by category alone
+    #[arg(long)]
+    pub summary: bool,
+    /// Print JSON, one object a line
+    #[arg(long)]
+    pub json: bool,
 }
 
 fn failure_class(word: &str) -> Result<AskError, String> {

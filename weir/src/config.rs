@@ -45,6 +45,8 @@ pub struct IcapServer {
     pub categories: PathBuf,
     /// Where the configuration file names it.
     pub place: Place,
+    /// A file of overrides, and where the configuration file names it.
+    pub overrides: Option<(PathBuf, Place)>,
 }
 
 /// A configuration that can be used, with what its author should know.
@@ -147,7 +149,10 @@ impl Reader<'_> {
         let icap_server = file.icap_server.map(|Placed { value, .. }| {
             let Written { text, place } = value.categories.clone();
             let categories = beside(self.path, &text);
+            let overrides = value.overrides.as_ref();
+            let overrides = overrides.map(|it| (beside(self.path, &it.text), it.place));
             Some(IcapServer {
+                overrides,
                 config: value.into_config(folder(self.path), remarks)?,
                 categories,
                 place,

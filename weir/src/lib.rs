@@ -12,6 +12,7 @@ mod command;
 pub mod config;
 mod failure;
 pub mod files;
+pub mod import;
 pub mod load;
 mod requested;
 

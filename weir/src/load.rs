@@ -14,7 +14,11 @@ mod categories;
 /// Profiles named when one is not known.
 const PROFILES_SHOWN_MAX: usize = 10;
 
-pub use categories::{CATEGORY_FILE_LEN_MAX, CategoriesError, categories, category_source};
+pub(crate) use categories::remarks;
+pub use categories::{
+    CATEGORY_FILE_LEN_MAX, CategoriesError, OVERRIDES_LEN_MAX, categories, category_source,
+    overridden,
+};
 
 /// Reads a configuration, policy or test file.
 ///

@@ -39,6 +39,8 @@ pub struct Section {
     listen: Placed<Vec<Placed<listen::Entry>>>,
     /// A directory of lists, or a built file.
     pub categories: Written,
+    /// A file of overrides.
+    pub overrides: Option<Written>,
     overload: Option<Written>,
     prefix_unit: Option<Written>,
     max_age_s: Option<Written>,
@@ -314,7 +316,7 @@ drain_s: 3601
         check(
             "{listens: ['127.0.0.1:1344']}",
             expect![[r#"
-                weir.yaml:1:2: error: `listens` is not a key here; use `admin`, `listen`, `categories`, `overload`, `prefix_unit`, `max_age_s`, `connections_max`, `limits`, `workers` or `drain_s`
+                weir.yaml:1:2: error: `listens` is not a key here; use `admin`, `listen`, `categories`, `overrides`, `overload`, `prefix_unit`, `max_age_s`, `connections_max`, `limits`, `workers` or `drain_s`
             "#]],
         );
     }

@@ -1,23 +1,26 @@
 //! Categories: a folder of lists in the layout of squidGuard, or a built file.
 
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use categories::{BuildError, Builder, Database, InvalidDatabase, ListKind, Report};
+use categories::{BuildError, Builder, Database, InvalidDatabase, ListKind, Overrides, Report};
 use policy::{Diagnostic, Place, Severity};
 
 use super::error;
 use crate::config::IcapServer;
 use crate::failure::one_line;
 use crate::files::Files;
+use crate::import::{ImportError, Progress, Sources, import};
 
-/// Bytes of one list or built file at most.
+/// Bytes of a file of overrides.
+pub const OVERRIDES_LEN_MAX: usize = 16 * 1024 * 1024;
+
+/// Bytes of a built file at most.
 pub const CATEGORY_FILE_LEN_MAX: u64 = 4 * 1024 * 1024 * 1024;
 
-/// The files of a category, by name. What else lies in a folder is left alone.
+/// The bundled files of a category, by name.
 const KINDS: [(&str, ListKind); 3] = [
     ("domains", ListKind::Domains),
     ("urls", ListKind::Urls),
@@ -27,16 +30,16 @@ const KINDS: [(&str, ListKind); 3] = [
 /// Why there are no categories.
 #[derive(Debug, thiserror::Error)]
 pub enum CategoriesError {
-    /// A file or folder cannot be read.
+    /// A file cannot be read.
     #[error("cannot read `{0}`")]
     Read(PathBuf, #[source] io::Error),
     /// Over [`CATEGORY_FILE_LEN_MAX`].
     #[error("`{0}` has more than {CATEGORY_FILE_LEN_MAX} bytes; use at most so many")]
     TooLong(PathBuf),
-    /// A folder without lists.
-    #[error("`{0}` has no folder with a file `domains`, `urls` or `expressions`")]
-    Empty(PathBuf),
-    /// The lists do not fit.
+    /// The lists cannot be read.
+    #[error("cannot use the lists of `{0}`")]
+    Import(PathBuf, #[source] ImportError),
+    /// The lists, or overrides, do not fit.
     #[error("cannot compile the lists of `{0}`")]
     Build(PathBuf, #[source] BuildError),
     /// The file is none that was built.
@@ -58,7 +61,38 @@ pub fn categories(
         Files::Disk => category_source(&server.categories),
         Files::Bundled(files) => bundled(&server.categories, files),
     };
-    read.map_err(|cause| vec![error(path, Some(server.place), one_line(&cause))])
+    let (database, mut remarks) =
+        read.map_err(|cause| vec![error(path, Some(server.place), one_line(&cause))])?;
+    let Some((local, place)) = &server.overrides else {
+        return Ok((database, remarks));
+    };
+    let wrong = |text: String| vec![error(path, Some(*place), text)];
+    let text = files.text(local, OVERRIDES_LEN_MAX).map_err(|why| {
+        wrong(format!(
+            "cannot read the overrides `{}`: {why}",
+            local.display()
+        ))
+    })?;
+    let (database, more) =
+        overridden(database, local, &text).map_err(|cause| wrong(one_line(&cause)))?;
+    remarks.extend(more);
+    Ok((database, remarks))
+}
+
+/// Puts the overrides of a file on a database, with remarks about lines that are none.
+///
+/// # Errors
+///
+/// Fails if there are too many categories with those of the overrides.
+pub fn overridden(
+    database: Database,
+    path: &Path,
+    text: &str,
+) -> Result<(Database, Vec<Diagnostic>), CategoriesError> {
+    let (overrides, report) = Overrides::read(&path.display().to_string(), text.as_bytes());
+    let database = database.with_overrides(overrides);
+    let database = database.map_err(|cause| CategoriesError::Build(path.to_owned(), cause))?;
+    Ok((database, remarks(&path.display().to_string(), report)))
 }
 
 /// Reads a folder of lists or a built file, with remarks about lines that are no rules.
@@ -78,94 +112,46 @@ pub fn category_source(path: &Path) -> Result<(Database, Vec<Diagnostic>), Categ
 }
 
 fn folder(path: &Path) -> Result<(Database, Vec<Diagnostic>), CategoriesError> {
-    let mut lists = Lists::new(path);
-    for name in names(path)? {
-        let folder = path.join(&name);
-        // Lists are published with second names for categories as symbolic links.
-        if let Some(category) = alias_of(path, &folder) {
-            lists.alias(&name, &category)?;
-        } else if folder.is_dir() {
-            for (file, kind) in KINDS {
-                let file = folder.join(file);
-                if file.is_file() {
-                    lists.add(&name, kind, &file, &bytes(&file)?)?;
-                }
-            }
-        }
-    }
-    lists.build()
+    let sources = Sources::squidguard(path);
+    let imported = import(&sources, &mut Progress::hidden())
+        .map_err(|cause| CategoriesError::Import(path.to_owned(), cause))?;
+    let remarks = imported
+        .reports
+        .into_iter()
+        .flat_map(|(name, report)| remarks(&name, report));
+    let remarks = remarks.collect();
+    let database = imported.builder.build();
+    let database = database.map_err(|cause| CategoriesError::Build(path.to_owned(), cause))?;
+    Ok((database, remarks))
 }
 
 fn bundled(
     path: &Path,
     files: &[(&str, &str)],
 ) -> Result<(Database, Vec<Diagnostic>), CategoriesError> {
-    let mut lists = Lists::new(path);
+    let mut builder = Builder::new();
+    let mut all = Vec::new();
+    let failed = |cause| CategoriesError::Build(path.to_owned(), cause);
     for (file, text) in files {
+        let name = *file;
         let file = Path::new(file);
         let category = file.parent().filter(|folder| folder.parent() == Some(path));
         let kind = KINDS
             .iter()
             .find(|(name, _)| file.file_name() == Some(OsStr::new(name)));
         if let (Some(category), Some((_, kind))) = (category.and_then(Path::file_name), kind) {
-            lists.add(&category.to_string_lossy(), *kind, file, text.as_bytes())?;
+            let category = category.to_string_lossy();
+            let report = builder.add_file(&category, *kind, name, text.as_bytes());
+            all.extend(remarks(name, report.map_err(failed)?));
         }
     }
-    lists.build()
-}
-
-/// Lists on their way into a database.
-struct Lists<'a> {
-    path: &'a Path,
-    builder: Builder,
-    remarks: Vec<Diagnostic>,
-    files: usize,
-}
-
-impl<'a> Lists<'a> {
-    fn new(path: &'a Path) -> Self {
-        Self {
-            path,
-            builder: Builder::new(),
-            remarks: Vec::new(),
-            files: 0,
-        }
-    }
-
-    fn add(
-        &mut self,
-        category: &str,
-        kind: ListKind,
-        file: &Path,
-        text: &[u8],
-    ) -> Result<(), CategoriesError> {
-        let name = file.display().to_string();
-        let report = self.builder.add_file(category, kind, &name, text);
-        let report = report.map_err(|cause| CategoriesError::Build(self.path.to_owned(), cause))?;
-        self.remarks.extend(remarks(file, report));
-        self.files += 1;
-        Ok(())
-    }
-
-    fn alias(&mut self, alias: &str, category: &str) -> Result<(), CategoriesError> {
-        let added = self.builder.add_alias(alias, category);
-        added.map_err(|cause| CategoriesError::Build(self.path.to_owned(), cause))
-    }
-
-    fn build(self) -> Result<(Database, Vec<Diagnostic>), CategoriesError> {
-        if self.files == 0 {
-            return Err(CategoriesError::Empty(self.path.to_owned()));
-        }
-        let database = self.builder.build();
-        let database =
-            database.map_err(|cause| CategoriesError::Build(self.path.to_owned(), cause))?;
-        Ok((database, self.remarks))
-    }
+    Ok((builder.build().map_err(failed)?, all))
 }
 
 /// Published lists have broken lines; they are told and do not keep the rest from being used.
-fn remarks(file: &Path, report: Report) -> Vec<Diagnostic> {
-    let unshown = report.bad.saturating_sub(report.bad_lines.len());
+pub(crate) fn remarks(file: &str, report: Report) -> Vec<Diagnostic> {
+    let skipped = report.bad + report.left_out;
+    let unshown = skipped.saturating_sub(report.bad_lines.len());
     let mut remarks: Vec<Diagnostic> = report
         .bad_lines
         .into_iter()
@@ -180,38 +166,12 @@ fn remarks(file: &Path, report: Report) -> Vec<Diagnostic> {
         })
         .collect();
     if unshown > 0 {
-        let mut remark = error(file, None, format!("{unshown} more bad lines are left out"));
+        let text = format!("{unshown} more lines are left out");
+        let mut remark = error(Path::new(file), None, text);
         remark.severity = Severity::Warning;
         remarks.push(remark);
     }
     remarks
-}
-
-/// Returns the names in a folder in their order. Names that are not UTF-8 are no categories.
-fn names(path: &Path) -> Result<BTreeSet<String>, CategoriesError> {
-    let failed = |cause| CategoriesError::Read(path.to_owned(), cause);
-    let mut names = BTreeSet::new();
-    for entry in fs::read_dir(path).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        names.extend(
-            name.to_str()
-                .filter(|name| !name.starts_with('.'))
-                .map(str::to_owned),
-        );
-    }
-    Ok(names)
-}
-
-/// Returns the name of the folder beside it that a symbolic link leads to.
-fn alias_of(root: &Path, link: &Path) -> Option<String> {
-    if !fs::symlink_metadata(link).ok()?.is_symlink() {
-        return None;
-    }
-    let target = link.canonicalize().ok()?;
-    let beside = target.parent()? == root.canonicalize().ok()? && target.is_dir();
-    beside
-        .then(|| target.file_name()?.to_str().map(str::to_owned))
-        .flatten()
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, CategoriesError> {
@@ -276,7 +236,8 @@ mod tests {
             text.replace(&folder.path().display().to_string(), "F")
         };
         expect![[r#"
-            error: `F` has no folder with a file `domains`, `urls` or `expressions`
+            error: cannot use the lists of `F`
+              because: `F` has no folder with a file `domains`, `urls` or `expressions`
         "#]]
         .assert_eq(&told(folder.path()));
         let file = folder.path().join("file");
