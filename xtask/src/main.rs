@@ -18,6 +18,11 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   lint [--require-all]                 format, clippy, documentation, licences, unused dependencies
   ci                                   both, with --require-all
   bench [-- ARGUMENTS]                 the benches
+  bench-categories [-- --data FOLDER] [--rules COUNT]
+                                       category look-ups at three sizes, beside a map, `fst` and
+                                       squidGuard; the folder has lists, else names are made up
+  check-categories -- FOLDER [QUERIES] look-ups in the lists of a folder against a slow model, and
+                                       below every listed name
   fuzz [TARGET...] [--seconds N] [--sanitizer NAME]
                                        the fuzz targets one after another, 60 seconds each
   peers [-- ARGUMENTS]                 the corpus of evasions against this program, Squid, HAProxy and
@@ -29,6 +34,25 @@ const USAGE: &str = "usage: cargo xtask COMMAND
 
 Example:
   cargo xtask test";
+
+const BENCH_CATEGORIES: [&str; 6] = [
+    "bench",
+    "--package",
+    "benches",
+    "--bench",
+    "categories",
+    "--",
+];
+
+const CHECK_CATEGORIES: [&str; 7] = [
+    "run",
+    "--release",
+    "--package",
+    "benches",
+    "--bin",
+    "check_categories",
+    "--",
+];
 
 /// What was asked for.
 struct Options {
@@ -61,6 +85,8 @@ fn main() -> ExitCode {
             test(&all).and_then(|()| lint(&all))
         }
         "bench" => cargo(&["bench", "--package", "benches"], &options.rest),
+        "bench-categories" => cargo(&BENCH_CATEGORIES, &options.rest),
+        "check-categories" => cargo(&CHECK_CATEGORIES, &options.rest),
         "peers" => binary("compare", &options),
         "conformance" => binary("conform", &options),
         _ => Err(USAGE.to_owned()),
