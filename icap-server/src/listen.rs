@@ -1,6 +1,6 @@
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -31,25 +31,13 @@ pub(crate) fn bind_unix(
     mode: u32,
     count: usize,
 ) -> io::Result<(Vec<UnixListener>, SocketFile)> {
-    match fs::symlink_metadata(path) {
-        Ok(found) if !found.file_type().is_socket() => {
-            return Err(io::Error::new(
-                io::ErrorKind::AlreadyExists,
-                "the path is there, and is no socket",
-            ));
-        }
-        Ok(_) if UnixStream::connect(path).is_ok() => {
-            return Err(io::ErrorKind::AddrInUse.into());
-        }
-        Ok(_) | Err(_) => {}
-    }
+    replaceable(path)?;
     // It gets its permissions before anybody can find it under its name.
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(".new");
     let fresh = PathBuf::from(fresh);
-    match fs::remove_file(&fresh) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
+    if replaceable(&fresh)? {
+        fs::remove_file(&fresh)?;
     }
     let listener = UnixListener::bind(&fresh)?;
     listener.set_nonblocking(true)?;
@@ -62,6 +50,30 @@ pub(crate) fn bind_unix(
     };
     let listeners = (0..count).map(|_| listener.try_clone());
     Ok((listeners.collect::<io::Result<_>>()?, file))
+}
+
+/// Returns whether there is a socket at `path` that nobody listens on any more. Fails if there is
+/// anything else.
+fn replaceable(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => {}
+        Ok(_) => {
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                format!("`{}` is there, and is no socket", path.display()),
+            ));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // A listener that is busy would keep us waiting.
+    socket.set_nonblocking(true)?;
+    match socket.connect(&SockAddr::unix(path)?) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(true),
+        // Of another type, or another user's: somebody else needs it.
+        Ok(()) | Err(_) => Err(io::ErrorKind::AddrInUse.into()),
+    }
 }
 
 impl Drop for SocketFile {
@@ -119,6 +131,8 @@ fn local_address(socket: &Socket) -> io::Result<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixDatagram;
+
     use super::*;
 
     #[test]
@@ -155,6 +169,35 @@ mod tests {
         let other = bind_unix(&path, 0o600, 1).unwrap_err();
         assert_eq!(other.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read_to_string(&path).unwrap(), "text");
+    }
+
+    #[test]
+    fn what_others_need_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("icap.sock");
+        let taken = |path: &Path| bind_unix(path, 0o600, 1).unwrap_err().kind();
+        let of_another_type = UnixDatagram::bind(&path).unwrap();
+        assert_eq!(taken(&path), io::ErrorKind::AddrInUse);
+        drop(of_another_type);
+        fs::remove_file(&path).unwrap();
+        // Nobody is accepted, and one waits: the next one would wait as well.
+        let busy = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        let address = SockAddr::unix(&path).unwrap();
+        busy.bind(&address).unwrap();
+        busy.listen(0).unwrap();
+        let waiting = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        waiting.connect(&address).unwrap();
+        assert_eq!(taken(&path), io::ErrorKind::AddrInUse);
+        drop(busy);
+        let fresh = folder.path().join("icap.sock.new");
+        fs::write(&fresh, "text").unwrap();
+        assert_eq!(taken(&path), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&fresh).unwrap(), "text");
+        // What a start that was cut short leaves.
+        fs::remove_file(&fresh).unwrap();
+        drop(UnixListener::bind(&fresh).unwrap());
+        assert!(bind_unix(&path, 0o600, 1).is_ok());
+        assert!(!fresh.exists());
     }
 
     #[test]

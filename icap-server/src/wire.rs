@@ -142,13 +142,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Says that nothing more will be sent, and reads what the client still sends, so that a
     /// reset does not overtake the last answer.
     pub(crate) async fn linger(&mut self) {
-        if poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx))
-            .await
-            .is_err()
-        {
+        let deadline = Instant::now() + LINGER_DEADLINE;
+        // TLS has something to send for it, which waits for a client that reads nothing.
+        let said = poll_fn(|cx| match Pin::new(&mut self.stream).poll_shutdown(cx) {
+            Poll::Ready(said) => Poll::Ready(said.map_err(|_| Ended::Failed)),
+            Poll::Pending => self.poll_deadline(cx, deadline),
+        });
+        if said.await.is_err() {
             return;
         }
-        let deadline = Instant::now() + LINGER_DEADLINE;
         let mut len = self.input.len();
         while len < LINGER_LEN_MAX {
             self.input.clear();
@@ -214,7 +216,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufWriter, duplex};
     use tokio::time::sleep;
 
     use super::*;
@@ -277,6 +279,17 @@ mod tests {
         far.read_exact(&mut sent).await.unwrap();
         wire.exchange(12, Instant::now() + SECOND).await.unwrap();
         assert_eq!((wire.output.len(), wire.input.rest()), (4, &b"inmore"[..]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_read_the_goodbye_is_left() {
+        let (near, _far) = duplex(4);
+        let mut goodbye = BufWriter::new(near);
+        goodbye.write_all(b"close_notify").await.unwrap();
+        let mut wire = Wire::new(goodbye);
+        let start = Instant::now();
+        wire.linger().await;
+        assert_eq!(start.elapsed().as_secs(), LINGER_DEADLINE.as_secs());
     }
 
     #[tokio::test]
