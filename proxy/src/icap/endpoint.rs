@@ -21,6 +21,10 @@ use super::tls::Tls;
 use super::{Asked, Subject};
 use crate::config::{Icap, IcapService};
 
+/// The share of the deadline that must be left when a question stops waiting for a connection in
+/// use: one over this.
+const TO_ANSWER_SHARES: u32 = 8;
+
 /// One ICAP service.
 #[derive(Debug)]
 pub(super) struct Endpoint {
@@ -148,7 +152,7 @@ impl Endpoint {
         let question = self.question(asked)?;
         let waiting = Instant::now();
         // With others to ask after it, waiting in line is not worth more time than connecting.
-        let slot = timeout_at(limits.connect_by, self.pool.slot())
+        let slot = timeout_at(limits.wait_by(self.deadline), self.pool.slot())
             .await
             .map_err(|_| AskError::Overload)?;
         let waited = waiting.elapsed();
@@ -337,6 +341,13 @@ impl Endpoint {
 }
 
 impl Limits {
+    /// Returns until when waiting in line is worth it. A question that is sent just before its
+    /// deadline costs the service a connection, and so would all those that wait behind it.
+    fn wait_by(self, deadline: Duration) -> Instant {
+        let last = self.answer_by.checked_sub(deadline / TO_ANSWER_SHARES);
+        last.map_or(self.connect_by, |last| last.min(self.connect_by))
+    }
+
     fn had(self) -> Had {
         let now = Instant::now();
         Had {

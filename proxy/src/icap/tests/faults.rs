@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
+use tokio::time::sleep_until;
 
 use super::*;
 
@@ -342,6 +343,30 @@ async fn too_many_questions_for_the_connections_are_overload() {
         assert_eq!(errors, [AskError::Timeout; 2]);
     }
     panic!("no overload");
+}
+
+#[tokio::test]
+async fn a_queue_that_is_late_makes_few_connections() {
+    let offer = OFFER.replace("Preview: 0", "Max-Connections: 1");
+    let peer = Peer::start_at(any(), move |seen| match seen.method {
+        icap::Method::Options => Act::Say(offer.clone()),
+        icap::Method::Reqmod | icap::Method::Respmod => Act::Stall,
+    })
+    .await;
+    let client = Client::of(&peer);
+    let mut tasks = tokio::task::JoinSet::new();
+    let start = Instant::now();
+    for number in 0..40 {
+        let answer = client.ask(&format!("http://a.example/{number}"));
+        tasks.spawn(answer);
+        sleep_until(start + Duration::from_millis(3) * number).await;
+    }
+    assert!(tasks.join_all().await.iter().all(Result::is_err));
+    // One that was given up is closed, and each of the others has an eighth of its time left.
+    let took = start.elapsed();
+    let max = 3 + took.as_micros() / (DEADLINE / 8).as_micros();
+    let made = peer.connections();
+    assert!(made as u128 <= max, "{made} in {took:?}");
 }
 
 #[tokio::test]
