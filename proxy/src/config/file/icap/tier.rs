@@ -9,10 +9,13 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 use super::{SERVICE, parse_service};
-use crate::config::{ENDPOINTS_MAX, IcapService, IcapTier, TierRole};
+use crate::config::{ENDPOINTS_MAX, Endpoint, IcapService, IcapTier, TierRole};
 
 /// `icap.services[].endpoints[].weight`: the greatest.
 const WEIGHT_MAX: u32 = 100;
+
+/// Bytes of the path of a Unix socket, its folder included: what the system can connect to.
+const SOCKET_PATH_LEN_MAX: usize = 107;
 
 /// An entry as written.
 #[derive(Debug)]
@@ -123,11 +126,22 @@ impl Weighted {
 
 fn service(written: &Written, folder: &Path, remarks: &mut Remarks) -> Option<IcapService> {
     let service = parse_service(&written.text, folder);
+    let socket = service
+        .as_ref()
+        .and_then(|service| match &service.endpoint {
+            Endpoint::Unix(path) => Some(path),
+            Endpoint::Tcp { .. } | Endpoint::Tls { .. } => None,
+        });
+    let quoted = || quote(&written.text);
     if service.is_none() {
-        remarks.error(
-            written.place,
-            format!("`{}` is not {SERVICE}", quote(&written.text)),
+        remarks.error(written.place, format!("`{}` is not {SERVICE}", quoted()));
+    } else if socket.is_some_and(|path| path.as_os_str().len() > SOCKET_PATH_LEN_MAX) {
+        let text = format!(
+            "the path in `{}` is too long for a socket; use 1 to {SOCKET_PATH_LEN_MAX} bytes, \
+             the folder of this file included",
+            quoted()
         );
+        remarks.error(written.place, text);
     }
     service
 }

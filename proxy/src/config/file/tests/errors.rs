@@ -149,6 +149,14 @@ icap:
         ));
         assert!(error.unwrap_err().contains("; add it"), "{key}");
     }
+    for (len, is_good) in [(107, true), (108, false)] {
+        let path = "x".repeat(len - "/etc/weir/".len());
+        let error = read(&format!(
+            "{{listen: [], icap: {{services: ['unix:{path}#x']}}}}"
+        ));
+        let text = "is too long for a socket; use 1 to 107 bytes, the folder of this file included";
+        assert_eq!(!error.unwrap_err().contains(text), is_good, "{len}");
+    }
     let many = ["'icap://a/b'"; 17].join(", ");
     let services = format!("[{{endpoints: [{many}]}}, {{endpoints: [{many}]}}]");
     check(
