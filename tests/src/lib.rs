@@ -22,6 +22,7 @@ pub mod conformance;
 pub mod dns;
 pub mod evasion;
 pub mod gateway;
+pub mod icap_load;
 pub mod icap_peer;
 pub mod icap_server;
 pub mod lab;

@@ -59,6 +59,11 @@ impl Peer {
         peer
     }
 
+    /// Returns the process id, which is that of its group too.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Returns what the program printed so far.
     pub fn output(&self) -> String {
         let read = |name: &str| std::fs::read(self.dir.path().join(name)).unwrap_or_default();

@@ -25,6 +25,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
                                        below every listed name
   fuzz [TARGET...] [--seconds N] [--sanitizer NAME]
                                        the fuzz targets one after another, 60 seconds each
+  icap-load [-- --rounds N]            the ICAP server and c-icap under the same load, in turn; writes
+                                       benches/ICAP-LOAD.md
   peers [-- ARGUMENTS]                 the corpus of evasions against this program, Squid, HAProxy and
                                        nginx; writes the table in docs/SECURITY-TESTS.md. ARGUMENTS:
                                        `--only NAME`, `--case TEXT` look at a part, and print it
@@ -89,6 +91,7 @@ fn main() -> ExitCode {
         "check-categories" => cargo(&CHECK_CATEGORIES, &options.rest),
         "peers" => binary("compare", &options),
         "conformance" => binary("conform", &options),
+        "icap-load" => optimised("icap-load", &options),
         _ => Err(USAGE.to_owned()),
     };
     ended(result)
@@ -134,6 +137,12 @@ fn test(options: &Options) -> Result<(), String> {
 fn binary(name: &str, options: &Options) -> Result<(), String> {
     let run = ["run", "--quiet", "--package", "tests", "--bin", name, "--"];
     cargo(&run, &options.rest)
+}
+
+/// Runs a binary of the package `tests` that measures.
+fn optimised(name: &str, options: &Options) -> Result<(), String> {
+    let run = ["run", "--quiet", "--release", "--package", "tests"];
+    cargo(&[&run[..], &["--bin", name, "--"]].concat(), &options.rest)
 }
 
 fn lint(options: &Options) -> Result<(), String> {

@@ -154,6 +154,9 @@ fn bumped(way: Way) {
     };
     let passed = set.curl("https://secure.test/a", &[]);
     assert_eq!(passed, "origin secure: GET /a\n200 ");
+    let asked = ["CONNECT 10.71.2.2:443", "GET https://secure.test/a"];
+    let asked = asked.map(|request| (request.to_owned(), 204));
+    assert_eq!(set.squid.wait_for_exchanges(2), asked);
     for url in ["https://secure.test/adult/x", "https://blocked.test/"] {
         let page = set.curl(url, &[]);
         assert!(
