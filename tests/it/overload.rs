@@ -64,7 +64,7 @@ fn a_question_over_the_limit_takes_the_error_action_and_the_next_the_true_catego
     assert_eq!(clients[0].get(&uri(0)).status, 403, "the true category");
     assert_eq!(server.count(REFUSED), 0);
     for round in 1..=5 {
-        server.program.signal("STOP");
+        server.program.halt();
         for (number, client) in clients.iter_mut().enumerate() {
             let path = 10 * round + number;
             client.send(format!(

@@ -95,7 +95,8 @@ impl Setup {
         crate::wait_for(
             "the connection that looked whether it listens to be over",
             || {
-                let ended = server.count("ended_connections") == PROBES;
+                let ended =
+                    server.count("ended_connections") == PROBES && server.open_connections() == 0;
                 ended.then_some(())
             },
         );

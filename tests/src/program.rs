@@ -173,6 +173,24 @@ impl Program {
         );
     }
 
+    /// Halts the program, and waits until every thread of it stands still; `signal("CONT")` lets it
+    /// go on.
+    #[track_caller]
+    pub fn halt(&self) {
+        self.signal("STOP");
+        let threads = format!("/proc/{}/task", self.id());
+        wait_for("every thread to stand still", || {
+            let mut stands = fs::read_dir(&threads).expect("it runs").map(|thread| {
+                let stat = thread.and_then(|thread| fs::read_to_string(thread.path().join("stat")));
+                stat.is_ok_and(|stat| {
+                    stat.rsplit_once(") ")
+                        .is_some_and(|(_, it)| it.starts_with('T'))
+                })
+            });
+            stands.all(|stands| stands).then_some(())
+        });
+    }
+
     /// Returns whether the program still runs.
     pub fn runs(&mut self) -> bool {
         self.child
