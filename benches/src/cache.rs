@@ -21,6 +21,7 @@ pub(crate) fn subjects() -> Vec<Subject> {
         policy: Arc::new(list::policy()),
         policy_generation: 1,
         icap_generation: 1,
+        now: None,
     };
     let worker = |profile, entries| Worker::new(rules.clone(), profile, entries);
     vec![

@@ -25,13 +25,15 @@ pub(crate) fn subjects() -> Vec<Subject> {
     ]
     .map(|(name, uris, rule)| {
         for uri in uris.iter() {
-            let hit = profile.lists.find(uri);
+            let hit = profile.lists.find(uri, policy::Active::NONE);
             let found = hit.as_ref().map(|hit| hit.rule.starts_with(rule.unwrap()));
             assert_eq!(found, rule.map(|_| true), "{uri}");
         }
         let mut uris = uris;
         let profile = Arc::clone(profile);
-        Subject::new(name, move || profile.lists.find(uris.take()))
+        Subject::new(name, move || {
+            profile.lists.find(uris.take(), policy::Active::NONE)
+        })
     })
     .into()
 }

@@ -17,6 +17,7 @@ pub(crate) fn subjects() -> Vec<Subject> {
             policy,
             policy_generation: 1,
             icap_generation: 1,
+            now: None,
         };
         Worker::new(rules, "asking", 65_536)
     };

@@ -1,9 +1,12 @@
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use categories::Database;
 use filter::Rules;
 use icap::{IsTag, ServiceUri};
-use policy::PolicySet;
+use jiff::Timestamp;
+use policy::{PolicySet, Span};
 use sessions::Directory;
 
 use crate::config::{Config, PrefixUnit};
@@ -51,6 +54,8 @@ pub(crate) struct Loaded {
     pub(crate) rules: Option<Rules>,
     categorize_tag: IsTag,
     filter_tag: IsTag,
+    /// The tag of `/filter` while schedules are active, and when that is.
+    scheduled_tag: ArcSwapOption<(Span, IsTag)>,
     no_service_tag: IsTag,
 }
 
@@ -71,12 +76,14 @@ impl Loaded {
             // ICAP clients that kept a prefix under another unit must forget it.
             categorize_tag: is_tag(&[b"categorize", tag, unit]),
             filter_tag: is_tag(&[b"filter", tag, content.policy_tag.as_bytes()]),
+            scheduled_tag: ArcSwapOption::empty(),
             no_service_tag: is_tag(&[b"no service"]),
             rules: content.policy.map(|policy| Rules {
                 policy,
                 // Nothing is cached here, so nothing needs to be told from its past.
                 policy_generation: 0,
                 icap_generation: 0,
+                now: None,
             }),
             database: content.database,
             sessions: content.sessions,
@@ -94,12 +101,43 @@ impl Loaded {
 
     /// Returns the tag that changes whenever the service may answer otherwise. Errors about what
     /// is no service here have one too, which never changes.
-    pub(crate) fn tag(&self, service: Option<Service>) -> &IsTag {
+    pub(crate) fn tag(&self, service: Option<Service>) -> Cow<'_, IsTag> {
         match service {
-            Some(Service::Categorize) => &self.categorize_tag,
-            Some(Service::Filter) => &self.filter_tag,
-            None => &self.no_service_tag,
+            Some(Service::Categorize) => Cow::Borrowed(&self.categorize_tag),
+            Some(Service::Filter) => self.filter_tag(),
+            None => Cow::Borrowed(&self.no_service_tag),
         }
+    }
+
+    /// Returns the tag of `/filter`, which changes when a schedule of the policy does.
+    fn filter_tag(&self) -> Cow<'_, IsTag> {
+        let timetable = self.rules.as_ref().map(|rules| rules.policy.timetable());
+        let Some(timetable) = timetable.filter(|timetable| !timetable.is_empty()) else {
+            return Cow::Borrowed(&self.filter_tag);
+        };
+        let now = Timestamp::now();
+        if let Some(known) = self.scheduled_tag.load().as_deref()
+            && known.0.covers(now)
+        {
+            return Cow::Owned(known.1.clone());
+        }
+        let span = timetable.span(now);
+        let base = self.filter_tag.as_str().as_bytes();
+        let tag = is_tag(&[base, &span.active.bits().to_le_bytes()]);
+        self.scheduled_tag
+            .store(Some(Arc::new((span, tag.clone()))));
+        Cow::Owned(tag)
+    }
+
+    /// Returns the rules of this moment, or none where there is no `/filter`.
+    pub(crate) fn rules_now(&self) -> Option<Cow<'_, Rules>> {
+        let rules = self.rules.as_ref()?;
+        if rules.policy.timetable().is_empty() {
+            return Some(Cow::Borrowed(rules));
+        }
+        let mut rules = rules.clone();
+        rules.now = Some(Timestamp::now());
+        Some(Cow::Owned(rules))
     }
 
     /// Returns whether the request names a profile that the policy does not have.

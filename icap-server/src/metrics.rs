@@ -2,6 +2,7 @@ use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
+use filter::Decision;
 use policy::Action;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
@@ -22,6 +23,7 @@ pub(crate) struct Metrics {
     requests: Family<RequestLabels, Counter>,
     categorized: Family<CategorizedLabels, Counter>,
     decisions: Family<DecisionLabels, Counter>,
+    decisions_not_enforced: Family<DecisionLabels, Counter>,
     answer_seconds: Histogram,
     /// Connections that are open now.
     pub(crate) connections: Gauge,
@@ -138,6 +140,7 @@ impl Metrics {
             requests: Family::default(),
             categorized: Family::default(),
             decisions: Family::default(),
+            decisions_not_enforced: Family::default(),
             // 1 µs to 0.26 s.
             answer_seconds: Histogram::new(exponential_buckets(0.000_001, 4.0, 10)),
             connections: Gauge::default(),
@@ -180,17 +183,22 @@ impl Metrics {
             .inc();
     }
 
-    pub(crate) fn decided(&self, action: Action, source: filter::Source) {
-        let action = match action {
+    /// Counts a decision of `/filter`, apart if it is only reported.
+    pub(crate) fn decided(&self, decision: &Decision) {
+        let action = match decision.action {
             Action::Pass => ActionLabel::Pass,
             Action::Block => ActionLabel::Block,
             Action::Redirect(_) => ActionLabel::Redirect,
         };
         let labels = DecisionLabels {
             action,
-            source: SourceLabel(source),
+            source: SourceLabel(decision.source),
         };
-        self.decisions.get_or_create(&labels).inc();
+        let decisions = match decision.is_only_reported() {
+            false => &self.decisions,
+            true => &self.decisions_not_enforced,
+        };
+        decisions.get_or_create(&labels).inc();
     }
 
     pub(crate) fn took(&self, time: Duration) {
@@ -224,6 +232,11 @@ impl Metrics {
             "decisions",
             "Decisions that /filter made",
             self.decisions.clone(),
+        );
+        registry.register(
+            "decisions_not_enforced",
+            "Blocks and redirects of /filter that profiles only report",
+            self.decisions_not_enforced.clone(),
         );
         registry.register_with_unit(
             "answer",
@@ -356,6 +369,7 @@ mod tests {
             "weir_icap_server_requests_total{service=\"categorize\",method=\"REQMOD\",status=\"204\"} 1\n",
             "weir_icap_server_categorized_total{outcome=\"found\"} 1\n",
             "weir_icap_server_decisions_total{action=\"block\",source=\"block_list\"} 1\n",
+            "weir_icap_server_decisions_not_enforced_total{action=\"block\",source=\"block_list\"} 1\n",
             "weir_icap_server_answer_seconds_bucket{le=\"0.000004\"} 1\n",
             "weir_icap_server_connections 1\n",
             "weir_icap_server_reloads_total 1\n",
@@ -391,7 +405,17 @@ mod tests {
         metrics.ended(End::Idle);
         metrics.answered(ServiceLabel::Categorize, MethodLabel::Reqmod, 204);
         metrics.categorized(Categorized::Found);
-        metrics.decided(Action::Block, filter::Source::BlockList);
+        let blocked = Decision {
+            action: Action::Block,
+            source: filter::Source::BlockList,
+            ..Decision::unfiltered()
+        };
+        metrics.decided(&blocked);
+        let reported = Decision {
+            effect: policy::Effect::Reported,
+            ..blocked
+        };
+        metrics.decided(&reported);
         metrics.took(Duration::from_micros(3));
         metrics.connections.inc();
         metrics.reloads.inc();

@@ -2,9 +2,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use filter::{Answer, CacheLimits, Decision, Filter, Rules, Step, Target, Undecidable};
+use filter::{
+    Answer, CacheLimits, Decision, Enforcement, Filter, Protocol, Rules, Step, Target, Undecidable,
+};
 use icap::Request;
-use policy::{Action, RedirectFacts};
+use policy::RedirectFacts;
 use sessions::Session;
 use uri::NormalUri;
 
@@ -155,15 +157,16 @@ fn enforce(decision: Decision, facts: &Facts<'_>) -> Verdict {
     let tunnel = facts
         .subject
         .is_some_and(|subject| subject.form == Form::Authority);
-    let action = if tunnel {
-        decision.action.for_tls()
-    } else {
-        decision.action
+    let protocol = match tunnel {
+        true => Protocol::Tls,
+        false => Protocol::Http,
     };
-    let (page, response_info) = match action {
-        Action::Pass => (None, "Allowed"),
-        Action::Block => (Some(page::blocked(facts.reads())), "Blocked"),
-        Action::Redirect(_) => match decision.location(facts.redirect()) {
+    let (page, response_info) = match decision.enforcement(protocol) {
+        Enforcement::Forward => (None, "Allowed"),
+        Enforcement::Discard | Enforcement::Reset | Enforcement::Forbid => {
+            (Some(page::blocked(facts.reads())), "Blocked")
+        }
+        Enforcement::Redirect => match decision.location(facts.redirect()) {
             Some(location) => (Some(page::redirect(&location)), "Redirected"),
             // A redirect always has a destination; without one it must not become a pass.
             None => (Some(page::blocked(facts.reads())), "Blocked"),

@@ -29,6 +29,7 @@ pub fn decision(bytes: &[u8]) {
         policy: Arc::new(policy),
         policy_generation: 0,
         icap_generation: 0,
+        now: None,
     };
     let limits = |entries_max| CacheLimits {
         entries_max,
@@ -127,7 +128,11 @@ fn facts(decision: &Decision) -> impl PartialEq + std::fmt::Debug + '_ {
 fn is_not_open_in_another_reading(rules: &Rules, readings: &Readings, decision: &Decision) {
     let profile = rules.policy.profile("p").unwrap();
     for uri in readings.iter() {
-        match profile.lists.find(uri).map(|hit| hit.action) {
+        match profile
+            .lists
+            .find(uri, policy::Active::NONE)
+            .map(|hit| hit.action)
+        {
             Some(Action::Block | Action::Redirect(_)) => {
                 assert_ne!(decision.action, Action::Pass, "{uri}");
             }

@@ -71,7 +71,7 @@ fn can_be_used(set: &PolicySet, text: &str) {
             assert_eq!(set.profile_by_id(id).unwrap().name, profile.name);
         }
         for uri in uris.iter().flat_map(Readings::iter) {
-            let Some(hit) = profile.lists.find(uri) else {
+            let Some(hit) = profile.lists.find(uri, policy::Active::NONE) else {
                 continue;
             };
             let shared = hit.prefix_len.map(|len| &uri.as_str()[..len]);

@@ -28,6 +28,8 @@ const DECISION_BUCKETS: u16 = 12;
 pub(crate) struct Metrics {
     registry: Registry,
     decisions: Family<DecisionLabels, Counter>,
+    /// Blocks and redirects that profiles only report.
+    decisions_not_enforced: Family<DecisionLabels, Counter>,
     decision_seconds: Histogram,
     undecidable: Family<ReasonLabel, Counter>,
     prefixes_rejected: Counter,
@@ -105,6 +107,7 @@ impl Default for Metrics {
         let mut metrics = Self {
             registry: Registry::with_prefix("weir"),
             decisions: Family::default(),
+            decisions_not_enforced: Family::default(),
             decision_seconds: Histogram::new(exponential_buckets(
                 DECISION_BUCKET_FIRST,
                 4.0,
@@ -144,7 +147,11 @@ impl Metrics {
 
     /// Counts a decision. Bytes that are not looked at have no protocol.
     pub(crate) fn decided(&self, decision: &Decision, protocol: Option<Protocol>, took: Duration) {
-        self.decisions
+        let decisions = match decision.is_only_reported() {
+            false => &self.decisions,
+            true => &self.decisions_not_enforced,
+        };
+        decisions
             .get_or_create(&DecisionLabels {
                 action: action_word(decision.action),
                 source: decision.source.as_str(),
@@ -211,6 +218,11 @@ impl Metrics {
         self.icap.register(&mut self.registry);
         let registry = &mut self.registry;
         registry.register("decisions", "Decisions made", self.decisions.clone());
+        registry.register(
+            "decisions_not_enforced",
+            "Blocks and redirects that profiles only report",
+            self.decisions_not_enforced.clone(),
+        );
         registry.register(
             "decision_seconds",
             "From a request to its decision",
@@ -338,6 +350,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use filter::{AskError, Undecidable};
+    use policy::Effect;
 
     use super::*;
 
@@ -364,6 +377,12 @@ mod tests {
             ..Decision::unfiltered()
         };
         metrics.decided(&decision, None, Duration::ZERO);
+        let reported = Decision {
+            action: Action::Block,
+            effect: Effect::Reported,
+            ..decision
+        };
+        metrics.decided(&reported, None, Duration::ZERO);
         metrics.sni_checked(SniCheck::Log, Outcome::Late);
         metrics.accepted(Mode::Tproxy);
         metrics.refused(Refusal::SelfAddressed);

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use filter::Rules;
+use jiff::Timestamp;
 use policy::PolicySet;
 use sessions::{Directory, Session};
 
@@ -87,6 +88,7 @@ impl Shared {
             policy: Arc::clone(&live.content.policy),
             policy_generation: live.generation,
             icap_generation: self.icap_generation.load(Ordering::Acquire),
+            now: (!live.content.policy.timetable().is_empty()).then(Timestamp::now),
         }
     }
 }

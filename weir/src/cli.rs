@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use filter::AskError;
+use jiff::Timestamp;
 use policy::written::or;
 
 /// Content-filtering gateway: judges each web request by a policy file, and passes, blocks or
@@ -135,6 +136,9 @@ pub struct Explain {
         conflicts_with_all = ["categories", "icap"]
     )]
     pub icap_failure: Option<AskError>,
+    /// When, such as 2026-11-20T21:30[Europe/Madrid]; without it, now
+    #[arg(long, value_name = "MOMENT", value_parser = policy::moment)]
+    pub now: Option<Timestamp>,
     /// Enforce as on a TLS connection; an https URI implies it
     #[arg(long)]
     pub tls: bool,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lru::LruCache;
+use policy::Active;
 use uri::NormalUri;
 
 use crate::verdict::Fact;
@@ -50,6 +51,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) profile: &'a Arc<str>,
     pub(crate) uri: &'a NormalUri,
     pub(crate) extent: Extent,
+    /// The active schedules that the fact depends on.
+    pub(crate) times: Active,
 }
 
 /// Which URIs a fact holds for.
@@ -64,6 +67,7 @@ pub(crate) enum Extent {
 #[derive(Debug)]
 struct Kept {
     fact: Fact,
+    times: Active,
     since: Instant,
     lifetime: Duration,
     origin_len: usize,
@@ -85,8 +89,14 @@ impl Cache {
         self.entries.len()
     }
 
-    /// Returns what is remembered of `uri`: an exact entry, else the longest prefix entry.
-    pub(crate) fn look_up(&mut self, profile: &str, uri: &NormalUri, now: Instant) -> Option<Fact> {
+    /// Returns what is remembered of `uri`, and with which schedules: an exact entry, else the
+    /// longest prefix entry.
+    pub(crate) fn look_up(
+        &mut self,
+        profile: &str,
+        uri: &NormalUri,
+        now: Instant,
+    ) -> Option<(Fact, Active)> {
         self.exact(profile, uri, now)
             .or_else(|| self.longest_prefix(profile, uri, now))
     }
@@ -106,6 +116,7 @@ impl Cache {
         let key = self.key(entry);
         let kept = Kept {
             fact,
+            times: entry.times,
             since: now,
             lifetime,
             origin_len: entry.uri.origin_len(),
@@ -122,7 +133,7 @@ impl Cache {
         self.lengths.clear();
     }
 
-    fn exact(&mut self, profile: &str, uri: &NormalUri, now: Instant) -> Option<Fact> {
+    fn exact(&mut self, profile: &str, uri: &NormalUri, now: Instant) -> Option<(Fact, Active)> {
         let parts = Parts {
             profile,
             kind: Kind::Exact,
@@ -133,10 +144,15 @@ impl Cache {
             self.entries.pop(&parts as &dyn Keyed);
             return None;
         }
-        Some(kept.fact.clone())
+        Some((kept.fact.clone(), kept.times))
     }
 
-    fn longest_prefix(&mut self, profile: &str, uri: &NormalUri, now: Instant) -> Option<Fact> {
+    fn longest_prefix(
+        &mut self,
+        profile: &str,
+        uri: &NormalUri,
+        now: Instant,
+    ) -> Option<(Fact, Active)> {
         let prefix = |len| {
             Some(Parts {
                 profile,
@@ -156,7 +172,7 @@ impl Cache {
             match self.entries.get(&parts as &dyn Keyed) {
                 Some(kept) if kept.is_over(now) => over.push(parts),
                 Some(kept) => {
-                    found = Some(kept.fact.clone());
+                    found = Some((kept.fact.clone(), kept.times));
                     break;
                 }
                 None => {}
@@ -176,6 +192,7 @@ impl Cache {
             profile,
             uri,
             extent,
+            times: _,
         } = entry;
         if let Extent::Prefix(len) = extent
             && let Some(prefix) = uri.as_str().get(..len)

@@ -2,12 +2,13 @@ use std::borrow::Borrow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use policy::{PolicySet, Profile};
+use jiff::Timestamp;
+use policy::{Active, PolicySet, Profile, Span};
 use uri::{NormalUri, Readings};
 
 use crate::cache::{Cache, Entry, Extent};
 use crate::per_reading::PerReading;
-use crate::verdict::{Basis, Fact, Local, Verdict};
+use crate::verdict::{Basis, Fact, InForce, Local, Verdict};
 use crate::{
     Answer, AskError, CacheLimits, Decision, Question, Request, Step, Target, Undecidable,
 };
@@ -24,6 +25,8 @@ pub struct Rules {
     pub policy_generation: u64,
     /// Counts changes of the categorizer's state (its ISTag).
     pub icap_generation: u64,
+    /// When it is, for the schedules of the policy. None: none of them is active.
+    pub now: Option<Timestamp>,
 }
 
 /// One worker's cache and the order of precedence.
@@ -36,6 +39,8 @@ pub struct Rules {
 pub struct Filter {
     cache: Option<Cache>,
     seen: Option<Generations>,
+    /// What is active of the policy's schedules, for as long as it is known.
+    span: Option<Span>,
 }
 
 /// Which rules something was found under.
@@ -48,7 +53,12 @@ pub(crate) struct Generations {
 /// A request that a profile judges by its URI.
 #[derive(Clone, Copy)]
 pub(crate) struct Judging<'a> {
+    /// The profile of the session, by name.
+    pub(crate) selected: &'a Arc<str>,
+    /// That profile, or the one in its place at this time.
     pub(crate) profile: &'a Arc<Profile>,
+    /// The schedules that are active.
+    pub(crate) active: Active,
     pub(crate) readings: &'a Readings,
     /// What beside the URI cannot be judged.
     pub(crate) doubt: Option<Undecidable>,
@@ -61,6 +71,7 @@ impl Filter {
         Self {
             cache: Cache::new(limits),
             seen: None,
+            span: None,
         }
     }
 
@@ -73,7 +84,8 @@ impl Filter {
     /// Starts on a request: everything that needs no answer from the categorizer.
     pub fn begin(&mut self, rules: &Rules, request: Request<'_>, now: Instant) -> Step {
         let generations = self.flush_if_changed(rules);
-        let judging = match admit(rules, request) {
+        let active = self.active(rules);
+        let judging = match admit(rules, request, active) {
             Ok(judging) => judging,
             Err(decision) => return Step::Decided(decision),
         };
@@ -90,7 +102,8 @@ impl Filter {
                 .filter(|(_, known)| known.is_none())
                 .map(|(uri, _)| uri.clone())
                 .collect(),
-            profile: Arc::clone(&judging.profile.name),
+            profile: Arc::clone(judging.selected),
+            active,
             destination: request.destination,
             readings: judging.readings.clone(),
             doubt: judging.doubt,
@@ -102,8 +115,9 @@ impl Filter {
     /// Finishes a request with what the categorizer said about each URI of the question, under
     /// the rules now in force. Answers older than the last flush are used once and not cached.
     ///
-    /// Where a new policy needs the categories of a reading that nobody was asked about, because
-    /// a list of the old policy decided it, the error action applies: the time to ask is over.
+    /// Where a new policy, or the change of a schedule, needs the categories of a reading that
+    /// nobody was asked about, because a list decided it before, the error action applies: the
+    /// time to ask is over.
     pub fn finish(
         &mut self,
         rules: &Rules,
@@ -113,32 +127,34 @@ impl Filter {
     ) -> Decision {
         debug_assert_eq!(question.uris.len(), answers.len(), "one answer for each");
         let current = self.flush_if_changed(rules);
-        let judging = match admit(rules, question.request()) {
+        let active = self.active(rules);
+        let judging = match admit(rules, question.request(), active) {
             Ok(judging) => judging,
             Err(decision) => return decision,
         };
+        let same_rules = question.generations.policy == current.policy && question.active == active;
         let mut known = question.known.iter();
         let mut answers = answers.into_iter();
         let mut prefix_rejected = false;
         let bases = PerReading::of(judging.readings, |uri| {
             if let Some(basis) = known.next().and_then(Option::as_ref) {
-                return if question.generations.policy == current.policy {
+                return if same_rules {
                     basis.clone()
                 } else {
-                    Basis::settled(judging.profile, uri, basis.told())
+                    Basis::settled(judging.in_force(), uri, basis.told())
                 };
             }
             let told = answers.next().map(|answer| match answer {
                 Ok(answer) => {
                     prefix_rejected |= answer.has_invalid_prefix(uri);
-                    if question.generations == current {
+                    if question.generations == current && same_rules {
                         self.remember_answer(judging, uri, &answer, now);
                     }
                     Basis::Fresh(Fact::Told(answer.into()))
                 }
                 Err(failure) => Basis::Unanswered(Some(failure)),
             });
-            Basis::settled(judging.profile, uri, told)
+            Basis::settled(judging.in_force(), uri, told)
         });
         Decision {
             prefix_rejected,
@@ -152,18 +168,42 @@ impl Filter {
             policy: rules.policy_generation,
             icap: rules.icap_generation,
         };
-        if self.seen.replace(current) != Some(current)
-            && let Some(cache) = &mut self.cache
-        {
-            cache.flush();
+        if self.seen.replace(current) != Some(current) {
+            self.span = None;
+            if let Some(cache) = &mut self.cache {
+                cache.flush();
+            }
         }
         current
     }
 
+    /// Returns the schedules that are active; they are looked at anew only when one may change.
+    fn active(&mut self, rules: &Rules) -> Active {
+        let timetable = rules.policy.timetable();
+        let Some(now) = rules.now.filter(|_| !timetable.is_empty()) else {
+            return Active::NONE;
+        };
+        let known = self.span.filter(|span| span.covers(now));
+        known
+            .unwrap_or_else(|| *self.span.insert(timetable.span(now)))
+            .active
+    }
+
+    /// Returns what the cache has for a reading. What it learnt while other schedules of the lists
+    /// were active is worth only what the categorizer said, and only where no list has an entry
+    /// now.
     fn look_up(&mut self, judging: Judging<'_>, uri: &NormalUri, now: Instant) -> Option<Basis> {
         let cache = self.cache.as_mut()?;
-        let fact = cache.look_up(&judging.profile.name, uri, now)?;
-        Some(Basis::Cached(fact))
+        let (fact, times) = cache.look_up(&judging.profile.name, uri, now)?;
+        let basis = Basis::Cached(fact);
+        if times == judging.times() {
+            return Some(basis);
+        }
+        let unlisted = match Local::find(judging.in_force(), uri) {
+            Local::Ask => true,
+            Local::Listed(_) | Local::NotAsked => false,
+        };
+        basis.told().filter(|_| unlisted)
     }
 
     /// Finds what the profile itself says of one reading. Only what a list says is worth
@@ -174,7 +214,7 @@ impl Filter {
         uri: &NormalUri,
         now: Instant,
     ) -> Option<Basis> {
-        match Local::find(judging.profile, uri) {
+        match Local::find(judging.in_force(), uri) {
             Local::Listed(hit) => {
                 if let Some(cache) = &mut self.cache {
                     let extent = judging.extent(hit.prefix_len);
@@ -219,17 +259,35 @@ impl<'a> Judging<'a> {
         }
     }
 
+    /// Returns the profile with its schedules.
+    pub(crate) fn in_force(self) -> InForce<'a> {
+        InForce {
+            profile: self.profile,
+            active: self.active,
+        }
+    }
+
+    /// Returns the active schedules that the profile's lists depend on.
+    fn times(self) -> Active {
+        self.active.among(self.profile.lists.times())
+    }
+
     fn entry(self, uri: &'a NormalUri, extent: Extent) -> Entry<'a> {
         Entry {
             profile: &self.profile.name,
             uri,
             extent,
+            times: self.times(),
         }
     }
 }
 
 /// The steps before any URI is looked at.
-pub(crate) fn admit<'a>(rules: &'a Rules, request: Request<'a>) -> Result<Judging<'a>, Decision> {
+pub(crate) fn admit<'a>(
+    rules: &'a Rules,
+    request: Request<'a>,
+    active: Active,
+) -> Result<Judging<'a>, Decision> {
     let policy = &rules.policy;
     if request
         .destination
@@ -237,22 +295,28 @@ pub(crate) fn admit<'a>(rules: &'a Rules, request: Request<'a>) -> Result<Judgin
     {
         return Err(Decision::bypass());
     }
-    let Some(profile) = request.profile.and_then(|name| policy.profile(name)) else {
+    let named = request.profile;
+    let named = named.and_then(|name| Some((name, policy.in_force(name, active)?)));
+    let Some((selected, profile)) = named else {
         return Err(Decision::no_profile());
     };
-    match request.target {
-        Target::Undecidable(reason) => Err(Decision::undecidable(policy, profile, reason)),
-        Target::Doubtful(readings, reason) => Ok(Judging {
-            profile,
-            readings,
-            doubt: Some(reason),
-        }),
-        Target::Uri(readings) => Ok(Judging {
-            profile,
-            readings,
-            doubt: (!readings.are_all()).then_some(Undecidable::Ambiguous),
-        }),
-    }
+    let (readings, doubt) = match request.target {
+        Target::Undecidable(reason) => {
+            return Err(Decision::undecidable(policy, profile, reason));
+        }
+        Target::Doubtful(readings, reason) => (readings, Some(reason)),
+        Target::Uri(readings) => {
+            let doubt = (!readings.are_all()).then_some(Undecidable::Ambiguous);
+            (readings, doubt)
+        }
+    };
+    Ok(Judging {
+        selected,
+        profile,
+        active,
+        readings,
+        doubt,
+    })
 }
 
 /// The most restrictive reading decides, the normal form first among equals. Where some are not
@@ -263,7 +327,7 @@ pub(crate) fn decide<B: Borrow<Basis>>(
     bases: PerReading<B>,
 ) -> Decision {
     let verdict = bases
-        .map(|basis| basis.borrow().judge(judging.profile))
+        .map(|basis| basis.borrow().judge(judging.in_force()))
         .reduce(Verdict::or_stricter);
     match judging.doubt {
         None => Decision::judged(&rules.policy, judging.profile, verdict),

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use policy::{
-    Action, AskError, BlockResponse, DestinationId, PolicySet, Profile, RedirectFacts,
+    Action, AskError, BlockResponse, DestinationId, Effect, PolicySet, Profile, RedirectFacts,
     RedirectTemplate, SniCheck,
 };
 use uri::InvalidUri;
@@ -35,6 +35,8 @@ pub struct Decision {
     /// for all but a pass that a pass list or a category gave. A client that lies about the name
     /// gains nothing by any other decision.
     pub sni_check: SniCheck,
+    /// Whether the action is done, or only told.
+    pub effect: Effect,
     /// Whether the categorizer's answer carried a prefix length that was not valid.
     pub prefix_rejected: bool,
 }
@@ -186,6 +188,7 @@ impl Decision {
                     SniCheck::Off
                 }
             },
+            effect: profile.effect,
             prefix_rejected: false,
         }
     }
@@ -202,6 +205,7 @@ impl Decision {
             block_response: BlockResponse::default(),
             profile: None,
             sni_check: SniCheck::Off,
+            effect: Effect::Enforced,
             prefix_rejected: false,
         }
     }
@@ -231,12 +235,29 @@ impl Decision {
         }
     }
 
-    /// Returns what to do on a connection of this protocol. On TLS a redirect is a block.
+    /// Returns the action on a connection of this protocol, were it done. On TLS a redirect is a
+    /// block.
     #[must_use]
-    pub fn enforcement(&self, protocol: Protocol) -> Enforcement {
-        let action = match protocol {
+    pub fn action_on(&self, protocol: Protocol) -> Action {
+        match protocol {
             Protocol::Http => self.action,
             Protocol::Tls => self.action.for_tls(),
+        }
+    }
+
+    /// Returns whether the profile only reports what it would have blocked or redirected.
+    #[must_use]
+    pub fn is_only_reported(&self) -> bool {
+        self.effect == Effect::Reported && self.action != Action::Pass
+    }
+
+    /// Returns what to do on a connection of this protocol. Of a profile that only reports, that
+    /// is to forward.
+    #[must_use]
+    pub fn enforcement(&self, protocol: Protocol) -> Enforcement {
+        let action = match self.effect {
+            Effect::Enforced => self.action_on(protocol),
+            Effect::Reported => Action::Pass,
         };
         match (action, self.block_response) {
             (Action::Pass, _) => Enforcement::Forward,

@@ -58,7 +58,9 @@ pub fn explain(
     request: Request<'_>,
     ask: &mut dyn FnMut(&NormalUri) -> Result<Answer, AskError>,
 ) -> Explanation {
-    let judging = match admit(rules, request) {
+    let active = rules.now.map(|now| rules.policy.timetable().active(now));
+    let active = active.unwrap_or_default();
+    let judging = match admit(rules, request, active) {
         Ok(judging) => judging,
         Err(decision) => {
             return Explanation {
@@ -70,7 +72,7 @@ pub fn explain(
     let mut readings = Vec::new();
     let mut prefix_rejected = false;
     let bases = PerReading::of(judging.readings, |uri| {
-        let answer = match Local::find(judging.profile, uri) {
+        let answer = match Local::find(judging.in_force(), uri) {
             Local::Ask => Some(ask(uri)),
             Local::Listed(_) | Local::NotAsked => None,
         };
@@ -81,7 +83,7 @@ pub fn explain(
             }
             Err(failure) => Basis::Unanswered(Some(*failure)),
         });
-        let basis = Basis::settled(judging.profile, uri, told);
+        let basis = Basis::settled(judging.in_force(), uri, told);
         readings.push(steps(judging, uri, answer, &basis));
         basis
     });
@@ -100,9 +102,9 @@ fn steps(
     answer: Option<Result<Answer, AskError>>,
     basis: &Basis,
 ) -> ReadingSteps {
-    let profile = judging.profile;
+    let in_force = judging.in_force();
     let categories = match &answer {
-        Some(Ok(answer)) => weigh(profile, &answer.categories)
+        Some(Ok(answer)) => weigh(in_force, &answer.categories)
             .map(|weighed| CategoryStep {
                 category: Arc::clone(weighed.category),
                 action: weighed.action,
@@ -111,10 +113,10 @@ fn steps(
             .collect(),
         Some(Err(_)) | None => Vec::new(),
     };
-    let verdict = basis.judge(profile);
+    let verdict = basis.judge(in_force);
     ReadingSteps {
         uri: uri.clone(),
-        listed: profile.lists.find(uri),
+        listed: judging.profile.lists.find(uri, judging.active),
         answer,
         categories,
         action: verdict.action,

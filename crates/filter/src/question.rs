@@ -2,7 +2,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use policy::RedirectTemplate;
+use policy::{Active, RedirectTemplate};
 use uri::{NormalUri, Readings};
 
 use crate::decide::Generations;
@@ -52,6 +52,8 @@ pub struct Question {
     pub(crate) uris: Vec<NormalUri>,
     /// The profile of the session when the request arrived, by name.
     pub(crate) profile: Arc<str>,
+    /// The schedules that were active then.
+    pub(crate) active: Active,
     pub(crate) destination: Option<IpAddr>,
     pub(crate) readings: Readings,
     pub(crate) doubt: Option<Undecidable>,

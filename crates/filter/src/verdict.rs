@@ -1,11 +1,20 @@
 use std::sync::Arc;
 
 use policy::{
-    Action, AskError, DestinationId, ListHit, ListKind, Profile, RedirectTemplate, most_restrictive,
+    Action, Active, AskError, DestinationId, ListHit, ListKind, Profile, RedirectTemplate,
+    most_restrictive,
 };
 use uri::NormalUri;
 
 use crate::{Answer, AnswerVerdict, Source};
+
+/// A profile at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InForce<'a> {
+    pub(crate) profile: &'a Profile,
+    /// The schedules that are active.
+    pub(crate) active: Active,
+}
 
 /// What may be remembered of a URI: the same for every subscriber of a profile. What an error
 /// leads to is no fact, so the cache cannot hold it.
@@ -97,8 +106,9 @@ pub(crate) struct Weighed<'a> {
 
 impl Local {
     /// Looks `uri` up in the lists of the profile (S4 2).
-    pub(crate) fn find(profile: &Profile, uri: &NormalUri) -> Self {
-        if let Some(hit) = profile.lists.find(uri) {
+    pub(crate) fn find(in_force: InForce<'_>, uri: &NormalUri) -> Self {
+        let InForce { profile, active } = in_force;
+        if let Some(hit) = profile.lists.find(uri, active) {
             Self::Listed(hit)
         } else if profile.icap {
             Self::Ask
@@ -120,8 +130,8 @@ impl From<ListHit> for Fact {
 
 impl Basis {
     /// Returns what a reading is judged by once there is no more to wait for.
-    pub(crate) fn settled(profile: &Profile, uri: &NormalUri, told: Option<Self>) -> Self {
-        match Local::find(profile, uri) {
+    pub(crate) fn settled(in_force: InForce<'_>, uri: &NormalUri, told: Option<Self>) -> Self {
+        match Local::find(in_force, uri) {
             Local::Listed(hit) => Self::Fresh(hit.into()),
             Local::NotAsked => Self::NotAsked,
             Local::Ask => told.unwrap_or(Self::Unanswered(None)),
@@ -141,12 +151,13 @@ impl Basis {
     }
 
     /// Returns what the profile makes of it.
-    pub(crate) fn judge(&self, profile: &Profile) -> Verdict {
+    pub(crate) fn judge(&self, in_force: InForce<'_>) -> Verdict {
+        let profile = in_force.profile;
         match self {
-            Self::Fresh(fact) => fact.judge(profile),
+            Self::Fresh(fact) => fact.judge(in_force),
             Self::Cached(fact) => Verdict {
                 source: Source::Cache,
-                ..fact.judge(profile)
+                ..fact.judge(in_force)
             },
             Self::NotAsked => Verdict::plain(profile.unknown_action, Source::Unknown),
             Self::Unanswered(failure) => Verdict {
@@ -158,14 +169,14 @@ impl Basis {
 }
 
 impl Fact {
-    fn judge(&self, profile: &Profile) -> Verdict {
+    fn judge(&self, in_force: InForce<'_>) -> Verdict {
         match self {
             Self::Listed { action, kind, rule } => Verdict {
                 rule: Some(Arc::clone(rule)),
                 ground: Ground::Named,
                 ..Verdict::plain(*action, list_source(*kind))
             },
-            Self::Told(told) => told.judge(profile),
+            Self::Told(told) => told.judge(in_force),
         }
     }
 }
@@ -183,8 +194,8 @@ impl Told {
     /// The most restrictive of what the categories ask for and what the categorizer wants, the
     /// policy's action first among equals. Where there is a verdict and no category, nothing is
     /// unknown.
-    fn judge(&self, profile: &Profile) -> Verdict {
-        let by_categories = by_categories(profile, &self.categories);
+    fn judge(&self, in_force: InForce<'_>) -> Verdict {
+        let by_categories = by_categories(in_force, &self.categories);
         let Some(wanted) = &self.verdict else {
             return by_categories;
         };
@@ -239,12 +250,13 @@ impl Verdict {
 
 /// Returns what each category asks for, in the order of the answer.
 pub(crate) fn weigh<'a>(
-    profile: &'a Profile,
+    in_force: InForce<'a>,
     categories: &'a [Arc<str>],
 ) -> impl Iterator<Item = Weighed<'a>> {
-    categories.iter().map(|category| {
-        let policy = profile.policy.as_ref();
-        match policy.and_then(|policy| policy.action(category)) {
+    let InForce { profile, active } = in_force;
+    let policy = profile.policy(active);
+    categories.iter().map(
+        move |category| match policy.and_then(|policy| policy.action(category)) {
             Some(action) => Weighed {
                 category,
                 action,
@@ -255,16 +267,16 @@ pub(crate) fn weigh<'a>(
                 action: profile.default_action,
                 origin: ActionOrigin::Default,
             },
-        }
-    })
+        },
+    )
 }
 
 /// The most restrictive action of all categories applies (S4 3.2); a category that the policy
 /// does not name takes the default action, and no category at all the unknown action (S4 3.3).
-fn by_categories(profile: &Profile, categories: &Arc<[Arc<str>]>) -> Verdict {
+fn by_categories(in_force: InForce<'_>, categories: &Arc<[Arc<str>]>) -> Verdict {
     let mut deciding: Option<Weighed<'_>> = None;
     let (mut source, mut ground) = (Source::Default, Ground::Fallback);
-    for weighed in weigh(profile, categories) {
+    for weighed in weigh(in_force, categories) {
         match weighed.origin {
             ActionOrigin::Policy => (source, ground) = (Source::Icap, Ground::Named),
             ActionOrigin::Default => {}
@@ -278,7 +290,7 @@ fn by_categories(profile: &Profile, categories: &Arc<[Arc<str>]>) -> Verdict {
         category, action, ..
     }) = deciding
     else {
-        return Verdict::plain(profile.unknown_action, Source::Unknown);
+        return Verdict::plain(in_force.profile.unknown_action, Source::Unknown);
     };
     Verdict {
         action,

@@ -46,6 +46,16 @@ pub enum SniCheck {
     Require,
 }
 
+/// Whether what a profile decides is done.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Effect {
+    /// It is.
+    #[default]
+    Enforced,
+    /// It is logged and counted, and every request passes.
+    Reported,
+}
+
 impl SniCheck {
     /// Returns the word of files, logs and metrics.
     #[must_use]
@@ -68,7 +78,7 @@ impl Action {
         }
     }
 
-    fn rank(self) -> (u8, std::cmp::Reverse<u32>) {
+    pub(crate) fn rank(self) -> (u8, std::cmp::Reverse<u32>) {
         match self {
             Self::Pass => (0, std::cmp::Reverse(0)),
             Self::Block => (1, std::cmp::Reverse(0)),

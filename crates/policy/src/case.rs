@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::compile::wrong_category;
@@ -60,6 +61,8 @@ pub struct Case {
     pub categorized: Categorized,
     /// Who requests it.
     pub subscriber: Subscriber,
+    /// When, for schedules. None: none of them is active.
+    pub now: Option<Timestamp>,
     /// What must become of it.
     pub expect: Expectation,
 }
@@ -187,6 +190,7 @@ struct CaseWritten {
     icap: Option<Written>,
     #[serde(default)]
     subscriber: SubscriberWritten,
+    now: Option<Written>,
     expect: Placed<ExpectWritten>,
 }
 
@@ -237,6 +241,10 @@ fn check(
             .and_then(|text| digits(text, remarks)),
         imsi: case.subscriber.imsi.and_then(|text| digits(text, remarks)),
     };
+    let now = case.now.and_then(|text| {
+        let read = crate::moment(&text.text);
+        read.map_err(|wrong| remarks.error(text.place, wrong)).ok()
+    });
     let expect = expectation(case.expect, remarks);
     Some(Case {
         name: case.name.text,
@@ -244,6 +252,7 @@ fn check(
         subject: subject?,
         categorized,
         subscriber,
+        now,
         expect: expect?,
     })
 }

@@ -11,6 +11,7 @@ mod destinations;
 mod entries;
 mod policies;
 mod profiles;
+mod times;
 mod warnings;
 
 #[cfg(test)]
@@ -54,11 +55,13 @@ pub fn compile(
         policies: &policies,
         bypass: &bypass,
         destinations,
+        times: times::Times::new(&file.schedules, &mut remarks),
         remarks,
     };
     let compiled = profiles.compile(&file.profiles.value);
     let profiles::Compiler {
         destinations,
+        times,
         mut remarks,
         ..
     } = profiles;
@@ -79,7 +82,13 @@ pub fn compile(
     }
     let warnings = remarks.finish()?;
     let default_profile = default_profile.map(|name| name.text.as_str());
-    let set = PolicySet::new(compiled, default_profile, &bypass, destinations.into_all());
+    let set = PolicySet::new(
+        compiled,
+        default_profile,
+        &bypass,
+        destinations.into_all(),
+        times.into_timetable(),
+    );
     Ok(Compiled { set, warnings })
 }
 

@@ -4,6 +4,7 @@
 //! report all that is wrong at once and not only the first.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -19,6 +20,8 @@ pub(crate) struct PolicyFile {
     pub(crate) lists: Named<Placed<ListWritten>>,
     #[serde(default)]
     pub(crate) policies: Named<PolicyWritten>,
+    #[serde(default)]
+    pub(crate) schedules: Named<WhenWritten>,
     pub(crate) profiles: Placed<Named<ProfileWritten>>,
     pub(crate) default_profile: Option<Written>,
     #[serde(default)]
@@ -57,11 +60,14 @@ pub(crate) struct CategoryRedirect {
 pub(crate) struct ProfileWritten {
     pub(crate) id: Option<Written>,
     pub(crate) icap: Option<Written>,
-    pub(crate) policy: Option<Written>,
+    pub(crate) enforce: Option<Written>,
     #[serde(default)]
-    pub(crate) pass_list: Vec<Written>,
+    pub(crate) instead: Vec<InsteadWritten>,
+    pub(crate) policy: Option<Placed<Loose<TimedPolicy>>>,
     #[serde(default)]
-    pub(crate) block_list: Vec<Written>,
+    pub(crate) pass_list: Vec<Placed<Loose<TimedList>>>,
+    #[serde(default)]
+    pub(crate) block_list: Vec<Placed<Loose<TimedList>>>,
     #[serde(default)]
     pub(crate) redirect_list: Vec<ListRedirect>,
     pub(crate) default_action: Option<Placed<ActionWritten>>,
@@ -91,6 +97,61 @@ pub(crate) struct ErrorActionsWritten {
 pub(crate) struct ListRedirect {
     pub(crate) to: Written,
     pub(crate) lists: Vec<Written>,
+    #[serde(default, deserialize_with = "given")]
+    pub(crate) when: Option<WhenWritten>,
+}
+
+/// A list of a profile at some times.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TimedList {
+    pub(crate) list: Written,
+    #[serde(default, deserialize_with = "given")]
+    pub(crate) when: Option<WhenWritten>,
+}
+
+/// The policy of a profile at some times.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TimedPolicy {
+    pub(crate) policy: Written,
+    #[serde(default, deserialize_with = "given")]
+    pub(crate) when: Option<WhenWritten>,
+}
+
+/// Another profile in the place of this one, at some times.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InsteadWritten {
+    pub(crate) profile: Written,
+    pub(crate) when: WhenWritten,
+}
+
+/// Reads the value of a key that is there: one without a value is not one that is absent.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<WhenWritten>, D::Error> {
+    WhenWritten::deserialize(deserializer).map(Some)
+}
+
+/// The name of a schedule, a window, or a list of these.
+pub(crate) type WhenWritten = Placed<Loose<WindowWritten>>;
+
+/// Days and times.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WindowWritten {
+    pub(crate) days: Option<Vec<Written>>,
+    pub(crate) from: Option<Written>,
+    pub(crate) to: Option<Written>,
+    pub(crate) timezone: Option<Written>,
+}
+
+/// A single value, keys with values, or a list of these.
+#[derive(Debug)]
+pub(crate) enum Loose<M> {
+    Word(String),
+    Map(M),
+    List(Vec<Placed<Self>>),
+    Nothing,
 }
 
 /// An action as written.
@@ -175,6 +236,59 @@ impl<'de> Visitor<'de> for ListVisitor {
 
     fn visit_f64<E: Error>(self, _: f64) -> Result<ListWritten, E> {
         Ok(ListWritten::Neither("a number"))
+    }
+}
+
+impl<'de, M: Deserialize<'de>> Deserialize<'de> for Loose<M> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LooseVisitor(PhantomData))
+    }
+}
+
+struct LooseVisitor<M>(PhantomData<M>);
+
+impl<'de, M: Deserialize<'de>> Visitor<'de> for LooseVisitor<M> {
+    type Value = Loose<M>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name, or keys with values")
+    }
+
+    fn visit_str<E: Error>(self, word: &str) -> Result<Self::Value, E> {
+        Ok(Loose::Word(word.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        M::deserialize(MapAccessDeserializer::new(map)).map(Loose::Map)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut all = Vec::new();
+        while let Some(one) = seq.next_element()? {
+            all.push(one);
+        }
+        Ok(Loose::List(all))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(Loose::Nothing)
+    }
+
+    // Names that look like something else are names all the same.
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Loose::Word(value.to_string()))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
+        Ok(Loose::Word(value.to_string()))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
+        Ok(Loose::Word(value.to_string()))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(Loose::Word(value.to_string()))
     }
 }
 

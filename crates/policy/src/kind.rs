@@ -13,6 +13,15 @@ pub enum FileKind {
     Test,
 }
 
+const POLICY_KEYS: [&str; 6] = [
+    "profiles",
+    "policies",
+    "schedules",
+    "lists",
+    "bypass",
+    "default_profile",
+];
+
 impl FileKind {
     /// Tells what `text` is for. Works for files with mistakes too, so that the reader of the
     /// right kind can report them; nothing if no key is known.
@@ -24,7 +33,7 @@ impl FileKind {
             Some(Self::Test)
         } else if has(&["proxy", "icap_server", "sessions"]) {
             Some(Self::Config)
-        } else if has(&["profiles", "policies", "lists", "bypass", "default_profile"]) {
+        } else if has(&POLICY_KEYS) {
             Some(Self::Policy)
         } else if has(&["profile"]) {
             Some(Self::Test)

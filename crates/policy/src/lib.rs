@@ -14,11 +14,12 @@ mod kind;
 mod lists;
 mod redirect;
 mod remarks;
+mod schedule;
 mod set;
 mod suggest;
 pub mod written;
 
-pub use action::{Action, BlockResponse, DestinationId, SniCheck, most_restrictive};
+pub use action::{Action, BlockResponse, DestinationId, Effect, SniCheck, most_restrictive};
 pub use case::{Case, Categorized, Expectation, SOURCES, Subject, Subscriber, TestFile, Verb};
 pub use compile::{Compiled, LIST_LEN_MAX, compile};
 pub use diagnostic::{Diagnostic, Place, Severity};
@@ -27,5 +28,9 @@ pub use kind::FileKind;
 pub use lists::{ListHit, ListKind, Lists};
 pub use redirect::{
     BadTemplate, FormattingCode, LOCATION_LEN_MAX, RedirectFacts, RedirectTemplate,
+};
+pub use schedule::{
+    Active, Days, SCHEDULES_MAX, Schedule, ScheduleId, Span, Timetable, To, WINDOWS_MAX, When,
+    Window, moment,
 };
 pub use set::{CategoryPolicy, PolicySet, Profile};

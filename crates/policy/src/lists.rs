@@ -1,8 +1,9 @@
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use uri::{DomainMap, Entry, NormalUri, PrefixMap};
 
-use crate::Action;
+use crate::{Action, Active, When};
 
 #[cfg(test)]
 mod tests;
@@ -22,8 +23,9 @@ pub enum ListKind {
 /// wins, whichever list it is in.
 #[derive(Debug, Default)]
 pub struct Lists {
-    prefixes: PrefixMap<Listed>,
-    domains: DomainMap<Listed>,
+    prefixes: PrefixMap<Uses>,
+    domains: DomainMap<Uses>,
+    times: Active,
 }
 
 /// What a profile makes of an entry.
@@ -32,6 +34,15 @@ pub(crate) struct Listed {
     pub(crate) action: Action,
     pub(crate) kind: ListKind,
     pub(crate) rule: Arc<str>,
+    pub(crate) when: When,
+}
+
+/// What a profile makes of an entry at different times. Nearly always it is one thing.
+#[derive(Clone, Debug)]
+enum Uses {
+    One(Listed),
+    /// The first that holds.
+    Several(Box<[Listed]>),
 }
 
 /// The entry that decides a URI.
@@ -61,35 +72,62 @@ impl ListKind {
 }
 
 impl Lists {
-    /// Builds the lists; of equal entries the first is kept.
-    pub(crate) fn new(entries: Vec<(Entry, Listed)>) -> Self {
+    /// Builds the lists. Of equal entries those with a schedule stand before one without, and the
+    /// most restrictive before others.
+    pub(crate) fn new(mut entries: Vec<(Entry, Listed)>) -> Self {
+        entries.sort_by(|(a, of_a), (b, of_b)| {
+            let order =
+                |listed: &Listed| (listed.when == When::Always, Reverse(listed.action.rank()));
+            a.cmp(b).then_with(|| order(of_a).cmp(&order(of_b)))
+        });
         let mut prefixes = Vec::new();
         let mut domains = Vec::new();
-        for (entry, listed) in entries {
+        let mut times = Active::NONE;
+        let mut entries = entries.into_iter().peekable();
+        while let Some((entry, listed)) = entries.next() {
+            times = times.with(listed.when);
+            let mut uses = vec![listed];
+            while let Some((_, again)) = entries.next_if(|(other, _)| *other == entry) {
+                times = times.with(again.when);
+                uses.push(again);
+            }
+            let uses = Uses::of(uses);
             match entry {
-                Entry::Prefix(prefix) => prefixes.push((prefix, listed)),
-                Entry::Domain(domain) => domains.push((domain, listed)),
+                Entry::Prefix(prefix) => prefixes.push((prefix, uses)),
+                Entry::Domain(domain) => domains.push((domain, uses)),
             }
         }
         Self {
             prefixes: PrefixMap::new(prefixes),
             domains: DomainMap::new(domains),
+            times,
         }
     }
 
-    /// Finds the entry that decides `uri`: the longest URI prefix that covers the whole host;
-    /// else the domain with most labels; else the longest prefix that ends inside the host.
+    /// Returns the schedules that any entry depends on.
     #[must_use]
-    pub fn find(&self, uri: &NormalUri) -> Option<ListHit> {
-        let longest = self.prefixes.matches(uri).next();
-        let longest = longest.map(|(prefix, listed)| (prefix.as_str().len(), listed));
-        let covers_host = |len: usize| len >= uri.host_end();
-        let (matched, listed) = match longest {
-            Some((len, listed)) if covers_host(len) => (len, listed),
-            inside_host => match self.domains.longest(uri.host()) {
-                Some((_, listed)) => (0, listed),
-                None => inside_host?,
-            },
+    pub fn times(&self) -> Active {
+        self.times
+    }
+
+    /// Finds the entry that decides `uri` while these schedules are active: the longest URI prefix
+    /// that covers the whole host; else the domain with most labels; else the longest prefix that
+    /// ends inside the host.
+    #[must_use]
+    pub fn find(&self, uri: &NormalUri, active: Active) -> Option<ListHit> {
+        let mut prefixes = self.prefixes.matches(uri).filter_map(|(prefix, uses)| {
+            let listed = uses.at(active)?;
+            Some((prefix.as_str().len(), listed))
+        });
+        let (matched, listed) = match prefixes.next() {
+            Some((len, listed)) if len >= uri.host_end() => (len, listed),
+            inside_host => {
+                let mut domains = self.domains.matches(uri.host());
+                match domains.find_map(|(_, uses)| uses.at(active)) {
+                    Some(listed) => (0, listed),
+                    None => inside_host?,
+                }
+            }
         };
         Some(ListHit {
             action: listed.action,
@@ -100,7 +138,8 @@ impl Lists {
     }
 
     /// Returns whether an entry more specific than `prefix` (a prefix of a URI that covers the
-    /// authority) lies below it, so that one answer cannot hold for all of it.
+    /// authority) lies below it, so that one answer cannot hold for all of it. Entries count
+    /// whether they hold now or not.
     #[must_use]
     pub fn has_below(&self, prefix: &str) -> bool {
         // Domains cover whole authorities: none is more specific.
@@ -114,5 +153,24 @@ impl Lists {
         let len = matched.max(uri.origin_len());
         let shared = uri.as_str().get(..len)?;
         (!self.has_below(shared)).then_some(len)
+    }
+}
+
+impl Uses {
+    fn of(mut uses: Vec<Listed>) -> Self {
+        match (uses.len(), uses.pop()) {
+            (1, Some(only)) => Self::One(only),
+            (_, last) => {
+                uses.extend(last);
+                Self::Several(uses.into())
+            }
+        }
+    }
+
+    fn at(&self, active: Active) -> Option<&Listed> {
+        match self {
+            Self::One(listed) => listed.when.holds(active).then_some(listed),
+            Self::Several(uses) => uses.iter().find(|listed| listed.when.holds(active)),
+        }
     }
 }

@@ -6,7 +6,8 @@ use ipnet::IpNet;
 use prefix_trie::joint::JointPrefixMap;
 
 use crate::{
-    Action, BlockResponse, DestinationId, ErrorActions, Lists, RedirectTemplate, SniCheck,
+    Action, Active, BlockResponse, DestinationId, Effect, ErrorActions, Lists, RedirectTemplate,
+    SniCheck, Timetable, When,
 };
 
 /// A policy file ready to decide with.
@@ -18,6 +19,7 @@ pub struct PolicySet {
     default_profile: Option<usize>,
     bypass: JointPrefixMap<IpNet, ()>,
     destinations: Vec<Arc<RedirectTemplate>>,
+    timetable: Timetable,
 }
 
 /// Everything that is configured for the subscribers of one profile (S4 3.3).
@@ -31,8 +33,13 @@ pub struct Profile {
     pub icap: bool,
     /// Pass, block and redirect lists.
     pub lists: Lists,
-    /// Categories to actions. None: every category takes `default_action`.
-    pub policy: Option<Arc<CategoryPolicy>>,
+    /// Categories to actions, by time: the first that holds. None: every category takes
+    /// `default_action`.
+    pub policies: Vec<(When, Arc<CategoryPolicy>)>,
+    /// Profiles in the place of this one, by name and time: the first that holds.
+    pub instead: Vec<(When, Arc<str>)>,
+    /// Whether what it decides is done.
+    pub effect: Effect,
     /// A category without an action in the policy.
     pub default_action: Action,
     /// Nothing in the lists and ICAP off, or no category found.
@@ -61,6 +68,7 @@ impl PolicySet {
         default_profile: Option<&str>,
         bypass: &[IpNet],
         destinations: Vec<Arc<RedirectTemplate>>,
+        timetable: Timetable,
     ) -> Self {
         profiles.sort_by(|a, b| a.name.cmp(&b.name));
         let profiles: Vec<Arc<Profile>> = profiles.into_iter().map(Arc::new).collect();
@@ -75,6 +83,7 @@ impl PolicySet {
             by_name,
             bypass: bypass.iter().map(|range| (*range, ())).collect(),
             destinations,
+            timetable,
             profiles,
         }
     }
@@ -83,6 +92,23 @@ impl PolicySet {
     #[must_use]
     pub fn profile(&self, name: &str) -> Option<&Arc<Profile>> {
         self.profiles.get(*self.by_name.get(name)?)
+    }
+
+    /// Returns the profile that is in force for sessions of the profile of this name: itself, or
+    /// the one that stands in its place while these schedules are active.
+    #[must_use]
+    pub fn in_force(&self, name: &str, active: Active) -> Option<&Arc<Profile>> {
+        let profile = self.profile(name)?;
+        let instead = profile.instead.iter().find(|(when, _)| when.holds(active));
+        instead
+            .and_then(|(_, name)| self.profile(name))
+            .or(Some(profile))
+    }
+
+    /// Returns the schedules of the file.
+    #[must_use]
+    pub fn timetable(&self) -> &Timetable {
+        &self.timetable
     }
 
     /// Returns the profile with this Content-Filtering-Profile-Id.
@@ -114,6 +140,17 @@ impl PolicySet {
     #[must_use]
     pub fn destination(&self, id: DestinationId) -> Option<&Arc<RedirectTemplate>> {
         self.destinations.get(usize::try_from(id.0).ok()?)
+    }
+}
+
+impl Profile {
+    /// Returns the policy that holds while these schedules are active.
+    #[must_use]
+    pub fn policy(&self, active: Active) -> Option<&Arc<CategoryPolicy>> {
+        let mut policies = self.policies.iter();
+        policies
+            .find(|(when, _)| when.holds(active))
+            .map(|(_, policy)| policy)
     }
 }
 

@@ -91,6 +91,8 @@ fn options() -> serde_yaml::Options {
         },
         duplicate_keys: DuplicateKeyPolicy::Error,
         merge_keys: MergeKeyPolicy::Error,
+        // A list may be called `n`.
+        strict_booleans: true,
         reject_unsupported_tags: true,
         with_snippet: false,
     }

@@ -26,13 +26,16 @@ impl<V> DomainMap<V> {
     /// no parents.
     #[must_use]
     pub fn longest(&self, host: &str) -> Option<(&Domain, &V)> {
-        if self.entries.is_empty() {
-            return None;
-        }
-        let place = suffixes(host).find_map(|name| self.places.get(name))?;
-        self.entries
-            .get(*place)
-            .map(|(domain, value)| (domain, value))
+        self.matches(host).next()
+    }
+
+    /// Returns the domains that are `host` or a parent of it, the one with most labels first.
+    pub fn matches<'a>(&'a self, host: &str) -> impl Iterator<Item = (&'a Domain, &'a V)> {
+        let host = if self.entries.is_empty() { "" } else { host };
+        suffixes(host).filter_map(|name| {
+            let (domain, value) = self.entries.get(*self.places.get(name)?)?;
+            Some((domain, value))
+        })
     }
 
     /// Returns the entries, in byte order of their domains.

@@ -62,7 +62,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         service: Service,
         request: &Request,
     ) -> Result<Answer, Status> {
-        match (service, &loaded.rules) {
+        match (service, loaded.rules_now()) {
             (Service::Categorize, _) => {
                 let (known, outcome) =
                     categorize(&loaded.database, loaded.prefix_unit, &request.http_head);
@@ -77,12 +77,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 })
             }
             (Service::Filter, Some(rules)) => {
-                let verdict = verdict::judge(&mut self.engine, loaded, rules, request)
+                let verdict = verdict::judge(&mut self.engine, loaded, &rules, request)
                     .map_err(|verdict::NoSuchProfile| Status::NotFound)?;
                 let decision = verdict.decision;
-                self.shared
-                    .metrics
-                    .decided(decision.action, decision.source);
+                self.shared.metrics.decided(&decision);
                 Ok(Answer {
                     service,
                     reply: verdict.page.map_or(Reply::Unmodified, Reply::Page),
@@ -100,7 +98,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(super) fn write(&mut self, loaded: &Loaded, request: &Request, answer: &Answer) -> Written {
         let connection = self.persistence(request);
         let fields = ReplyFields {
-            is_tag: loaded.tag(Some(answer.service)),
+            is_tag: &loaded.tag(Some(answer.service)),
             date: Some(self.date.now()),
             connection,
             attribute: &answer.attribute,
@@ -141,7 +139,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(super) fn offer(&mut self, loaded: &Loaded, service: Service, request: &Request) {
         let connection = self.persistence(request);
         let reply = OptionsReply {
-            is_tag: loaded.tag(Some(service)),
+            is_tag: &loaded.tag(Some(service)),
             date: Some(self.date.now()),
             connection,
             service: match service {
@@ -175,7 +173,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return self.fail(Status::Overloaded, request, service, loaded);
         }
         let fields = ReplyFields {
-            is_tag: loaded.tag(service),
+            is_tag: &loaded.tag(service),
             date: Some(self.date.now()),
             connection: Persistence::Close,
             attribute: "",
@@ -198,7 +196,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         service: Option<Service>,
         loaded: &Loaded,
     ) -> End {
-        write_error(status, loaded.tag(service), self.wire.output.end());
+        write_error(status, &loaded.tag(service), self.wire.output.end());
         self.count(request, service, status);
         End::Refused
     }
@@ -208,7 +206,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let loaded = self.shared.loaded.load();
         let named = named_service(self.wire.input.rest());
         let service = named.and_then(|uri| loaded.service(&uri));
-        write_error(status, loaded.tag(service), self.wire.output.end());
+        write_error(status, &loaded.tag(service), self.wire.output.end());
         let (service, method) = (ServiceLabel::of(service), MethodLabel::Unknown);
         self.shared.metrics.answered(service, method, status.code());
         End::BadRequest

@@ -76,6 +76,9 @@ struct Decided<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     sni_check: Option<&'static str>,
     enforcement: &'static str,
+    /// `false` where the action is only told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enforced: Option<bool>,
     decision_us: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     icap_us: Option<u64>,
@@ -148,6 +151,7 @@ impl<'a> Line<'a> {
             categories: decision.categories.iter().map(|name| &**name).collect(),
             sni_check: judged.binding().map(Binding::as_str),
             enforcement: enforcement_word(decision.enforcement(protocol)),
+            enforced: decision.is_only_reported().then_some(false),
             decision_us: micros(judged.took),
             icap_us: judged.icap_took.map(micros),
         });

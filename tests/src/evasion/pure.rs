@@ -53,6 +53,7 @@ impl Pure {
             policy,
             policy_generation: 0,
             icap_generation: 0,
+            now: None,
         };
         let limits = CacheLimits {
             entries_max: NonZeroUsize::new(1024),

@@ -8,6 +8,7 @@ use filter::{
     ActionOrigin, Answer, Decision, Enforcement, Explanation, Protocol, ReadingSteps, Request,
     Rules, explain,
 };
+use jiff::Timestamp;
 use policy::written::{or, quote};
 use policy::{Action, ListKind, PolicySet, RedirectFacts, SniCheck, Verb};
 use service::exit;
@@ -41,6 +42,7 @@ pub(crate) fn run(options: &Explain, out: &mut dyn Write) -> Result<u8, Failure>
         policy: Arc::clone(&policy),
         policy_generation: 0,
         icap_generation: 0,
+        now: Some(options.now.unwrap_or_else(Timestamp::now)),
     };
     let service = options
         .icap

@@ -38,9 +38,14 @@ pub(crate) fn run(paths: &[PathBuf], out: &mut dyn Write) -> Result<u8, Failure>
             policy: Arc::new(policy),
             policy_generation: 0,
             icap_generation: 0,
+            now: None,
         };
         writeln!(out, "{name}")?;
         for case in &tests.cases {
+            let rules = Rules {
+                now: case.now,
+                ..rules.clone()
+            };
             let faults = faults(case, &outcome(&rules, tests.profile.as_deref(), case));
             report(case, path, &faults, out)?;
             match faults.is_empty() {

@@ -205,6 +205,7 @@ impl World {
                 policy: Arc::new(compiled.set),
                 policy_generation: 0,
                 icap_generation: 0,
+                now: None,
             },
         }
     }

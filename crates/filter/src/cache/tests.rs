@@ -101,6 +101,7 @@ fn an_entry_ends_after_its_lifetime() {
                 profile,
                 uri,
                 extent,
+                times: Active::NONE,
             };
             let last = start() + Duration::from_millis(lives - 1);
             let over = start() + Duration::from_millis(lives);
@@ -119,6 +120,7 @@ fn a_lifetime_of_nothing_is_not_cached() {
         profile: &"child".into(),
         uri,
         extent: Extent::Exact,
+        times: Active::NONE,
     };
     let mut cache = cache(8);
     cache.insert(entry, fact("x"), Some(Duration::ZERO), start());
@@ -163,6 +165,7 @@ fn agree(seed: u64) {
                     profile: &profile,
                     uri: &uri,
                     extent,
+                    times: Active::NONE,
                 };
                 let lifetime = match random.below(4) {
                     0 => Some(Duration::from_millis(random.below(60) as u64)),
@@ -316,6 +319,7 @@ fn put_for(cache: &mut Cache, profile: &str, uri: &str, prefix_len: Option<usize
         profile: &profile.into(),
         uri: &NormalUri::parse(uri.as_bytes()).unwrap(),
         extent: prefix_len.map_or(Extent::Exact, Extent::Prefix),
+        times: Active::NONE,
     };
     cache.insert(entry, fact(name), None, start());
 }
@@ -329,8 +333,8 @@ fn check(cache: &mut Cache, uri: &str, expected: &str) {
 fn look_up(cache: &mut Cache, profile: &str, uri: &str, now: Instant) -> String {
     let uri = NormalUri::parse(uri.as_bytes()).unwrap();
     match cache.look_up(profile, &uri, now) {
-        Some(Fact::Told(told)) => told.categories[0].to_string(),
-        Some(Fact::Listed { .. }) => panic!("only categories were put in"),
+        Some((Fact::Told(told), _)) => told.categories[0].to_string(),
+        Some((Fact::Listed { .. }, _)) => panic!("only categories were put in"),
         None => String::new(),
     }
 }

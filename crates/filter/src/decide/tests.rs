@@ -9,6 +9,7 @@ use crate::{Enforcement, Protocol, SharedPrefix, Source, Undecidable};
 
 mod cached;
 mod reload;
+mod scheduled;
 mod sources;
 
 const POLICY: &str = r#"
@@ -105,6 +106,7 @@ impl World {
                 policy: compile(POLICY),
                 policy_generation: 1,
                 icap_generation: 1,
+                now: None,
             },
             now: start(),
             asked: 0,

@@ -114,5 +114,6 @@ fn rules() -> Rules {
         policy: Arc::new(compiled.set),
         policy_generation: 0,
         icap_generation: 0,
+        now: None,
     }
 }

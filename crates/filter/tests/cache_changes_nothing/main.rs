@@ -16,6 +16,7 @@ use filter::{
     Answer, AskError, CacheLimits, Decision, Filter, Question, Request, Rules, SharedPrefix,
     Source, Step, Target,
 };
+use jiff::{SignedDuration, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, TestCaseError, prop_assert, prop_assert_eq};
 use proptest::test_runner::TestRunner;
@@ -25,6 +26,9 @@ use plan::{CATEGORIES, KNOWN, LIFETIME, ORIGINS, PATHS, PROFILES};
 use plan::{Event, Fate, Knowledge, PolicyPlan, PrefixPlan, RequestPlan};
 
 mod plan;
+
+/// 2026-03-23, before the clocks of Madrid change.
+const MONDAY: Timestamp = Timestamp::constant(1_774_220_400, 0);
 
 #[test]
 fn a_cache_never_changes_a_decision() {
@@ -100,6 +104,7 @@ impl Pair {
                 policy: policies[0].compile(),
                 policy_generation: 0,
                 icap_generation: 0,
+                now: None,
             },
             policies,
             knowledge,
@@ -125,6 +130,10 @@ impl Pair {
             Event::Reload(which) => {
                 self.rules.policy = self.policies[which % self.policies.len()].compile();
                 self.rules.policy_generation += 1;
+            }
+            Event::Clock(minutes) => {
+                let minutes = SignedDuration::from_mins(*minutes);
+                self.rules.now = Some(MONDAY.checked_add(minutes).unwrap());
             }
             Event::Wait(ms) => self.now += Duration::from_millis(*ms),
         }

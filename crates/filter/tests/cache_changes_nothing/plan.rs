@@ -69,6 +69,13 @@ pub(crate) const ACTIONS: [&str; 4] = [
 
 pub(crate) const PROFILES: [&str; 3] = ["one", "two", "removed"];
 
+/// Schedules of every file, by name: they overlap, and one has two windows.
+const SCHEDULES: &str = "
+  night: {from: \"21:00\", to: \"07:00\", timezone: Europe/Madrid}
+  dusk: {days: [mon-fri], from: \"18:30\", to: \"22:30\", timezone: Europe/Madrid}
+  odd: [{days: [tue], timezone: UTC}, {from: \"06:00\", to: \"06:01\", timezone: UTC}]
+";
+
 pub(crate) const LIFETIME: Duration = Duration::from_millis(200);
 
 /// A policy file, as numbers that shrink.
@@ -88,6 +95,8 @@ pub(crate) struct ProfilePlan {
     pub(crate) default: usize,
     pub(crate) unknown: usize,
     pub(crate) error: usize,
+    /// Which of its parts have a schedule: a bit each.
+    pub(crate) timed: u8,
 }
 
 /// Which category each thing that the categorizer knows has.
@@ -103,6 +112,8 @@ pub(crate) enum Event {
     /// Another of the policies is put in force.
     Reload(usize),
     Wait(u64),
+    /// The clock on the wall shows so many minutes after the beginning of the week.
+    Clock(i64),
 }
 
 #[derive(Clone, Debug)]
@@ -138,6 +149,10 @@ impl PolicyPlan {
         for (name, plan) in PROFILES.iter().zip(&self.profiles) {
             let entries = by_action(&plan.listed, &ENTRIES);
             lists.extend(entries.map(|(action, words)| format!("{name}_{action}: [{words}]")));
+            lists.push(format!(
+                "{name}_extra: [\"{}\"]",
+                ENTRIES[usize::from(plan.timed % 16)]
+            ));
             policies.push(plan.policy(name));
             profiles.push(plan.profile(name));
         }
@@ -149,8 +164,8 @@ impl PolicyPlan {
             "198.51.100.0/24"
         };
         let text = format!(
-            "lists: {{{lists}}}\npolicies: {{{policies}}}\nprofiles: {{{profiles}}}\n\
-             bypass: [\"{bypass}\"]\n"
+            "lists: {{{lists}}}\npolicies: {{{policies}}}\nschedules:{SCHEDULES}profiles: \
+             {{{profiles}}}\nbypass: [\"{bypass}\"]\n"
         );
         match policy::compile("plan.yaml", &text, &|path| Err(path.to_owned())) {
             Ok(compiled) => Arc::new(compiled.set),
@@ -180,9 +195,24 @@ impl ProfilePlan {
         format!("{name}: {{{}}}", keys.join(", "))
     }
 
+    /// Returns the schedule of a part of the profile, as the end of a map.
+    fn when(&self, bit: u8, schedule: &str) -> String {
+        match self.timed >> bit & 1 {
+            0 => String::new(),
+            _ => format!(", when: {schedule}"),
+        }
+    }
+
     fn profile(&self, name: &str) -> String {
+        let night = |bit| self.when(bit, "night");
+        let dusk = |bit| self.when(bit, "dusk");
+        let mut blocked = Vec::new();
+        if self.timed & 1 != 0 {
+            blocked.push(format!("{{list: {name}_extra, when: odd}}"));
+        }
         let mut keys = vec![
-            format!("icap: {}, policy: {name}", self.asks),
+            format!("icap: {}", self.asks),
+            format!("policy: [{{policy: {name}{}}}]", dusk(1)),
             format!("default_action: {}", ACTIONS[self.default]),
             format!("unknown_action: {}", ACTIONS[self.unknown]),
             format!("error_action: {}", ACTIONS[self.error]),
@@ -191,15 +221,22 @@ impl ProfilePlan {
         let mut redirects = Vec::new();
         for (action, _) in by_action(&self.listed, &ENTRIES) {
             match action {
-                0 => keys.push(format!("pass_list: [{name}_0]")),
-                1 => keys.push(format!("block_list: [{name}_1]")),
+                0 => keys.push(format!("pass_list: [{{list: {name}_0{}}}]", night(2))),
+                1 => blocked.push(format!("{{list: {name}_1{}}}", dusk(3))),
                 _ => redirects.push(format!(
-                    "{{to: \"http://l{action}.test/\", lists: [{name}_{action}]}}"
+                    "{{to: \"http://l{action}.test/\", lists: [{name}_{action}]{}}}",
+                    night(4)
                 )),
             }
         }
         if !redirects.is_empty() {
             keys.push(format!("redirect_list: [{}]", redirects.join(", ")));
+        }
+        if !blocked.is_empty() {
+            keys.push(format!("block_list: [{}]", blocked.join(", ")));
+        }
+        if name == PROFILES[0] && self.timed >> 5 & 1 != 0 {
+            keys.push("instead: [{profile: two, when: odd}]".to_owned());
         }
         format!("{name}: {{{}}}", keys.join(", "))
     }
@@ -234,15 +271,17 @@ fn profile_plan() -> impl Strategy<Value = ProfilePlan> {
         vec(prop::option::weighted(0.2, action()), ENTRIES.len()),
         vec(prop::option::weighted(0.7, action()), CATEGORIES.len()),
         (action(), action(), action()),
+        0..64_u8,
     )
         .prop_map(
-            |(asks, listed, categories, (default, unknown, error))| ProfilePlan {
+            |(asks, listed, categories, (default, unknown, error), timed)| ProfilePlan {
                 asks,
                 listed,
                 categories,
                 default,
                 unknown,
                 error,
+                timed,
             },
         )
 }
@@ -258,6 +297,7 @@ pub(crate) fn event() -> impl Strategy<Value = Event> {
         2 => knowledge().prop_map(Event::NewTag),
         1 => (0..3_usize).prop_map(Event::Reload),
         2 => (1..150_u64).prop_map(Event::Wait),
+        4 => (0..7 * 24 * 60_i64).prop_map(Event::Clock),
     ]
 }
 

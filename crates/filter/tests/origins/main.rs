@@ -116,6 +116,7 @@ fn rules(path: &str, list: &str, otherwise: &str) -> Rules {
         policy: Arc::new(compiled.unwrap().set),
         policy_generation: 0,
         icap_generation: 0,
+        now: None,
     }
 }
 

@@ -35,6 +35,7 @@ fn cases_have_what_the_file_says() {
                     msisdn: Some("111220000001".to_owned()),
                     imsi: Some("10020000000007".to_owned()),
                 },
+                now: None,
                 expect: Expectation {
                     place: place(8, 13),
                     action: Verb::Redirect,
@@ -49,6 +50,7 @@ fn cases_have_what_the_file_says() {
                 subject: Subject::Sni("a.example".to_owned()),
                 categorized: Categorized::Failed(AskError::Connect),
                 subscriber: Subscriber::default(),
+                now: None,
                 expect: Expectation {
                     place: place(13, 7),
                     action: Verb::Block,
@@ -106,7 +108,7 @@ fn shapes() {
         policy: a.yaml\nprofiles: b\ncases: []
           f.test.yaml:2:1: error: `profiles` is not a key here; use `policy`, `profile` or `cases`
         policy: a.yaml\ncases: [{name: a, url: b}]
-          f.test.yaml:2:19: error: `url` is not a key here; use `name`, `uri`, `sni`, `categories`, `icap`, `subscriber` or `expect`
+          f.test.yaml:2:19: error: `url` is not a key here; use `name`, `uri`, `sni`, `categories`, `icap`, `subscriber`, `now` or `expect`
         policy: a.yaml\ncases: [{name: a, uri: b}]
           f.test.yaml:2:19: error: the key `expect` is missing
         policy: a.yaml\ncases: [{name: a, uri: b, expect: pass}]

@@ -7,12 +7,15 @@ use super::destinations::Destinations;
 use super::entries::ReadEntry;
 use super::names;
 use super::policies::CompiledPolicy;
-use crate::file::{ActionWritten, ProfileWritten};
+use super::times::Times;
+use crate::file::{ActionWritten, InsteadWritten, Loose, ProfileWritten, TimedList, TimedPolicy};
 use crate::lists::Listed;
 use crate::remarks::Site;
 use crate::suggest::unknown;
 use crate::written::{Named, Placed, Remarks, Written};
-use crate::{Action, BlockResponse, ErrorActions, ListKind, Lists, Place, Profile, SniCheck};
+use crate::{
+    Action, BlockResponse, Effect, ErrorActions, ListKind, Lists, Place, Profile, SniCheck, When,
+};
 
 /// The greatest Content-Filtering-Profile-Id; the value after it means "no profile" (S4 4.1.1).
 const ID_MAX: u32 = u32::MAX - 1;
@@ -23,16 +26,34 @@ pub(super) struct Compiler<'a> {
     pub(super) policies: &'a BTreeMap<&'a str, CompiledPolicy<'a>>,
     pub(super) bypass: &'a [IpNet],
     pub(super) destinations: Destinations,
+    pub(super) times: Times<'a>,
     pub(super) remarks: Remarks,
 }
 
 /// A list as one profile uses it.
 #[derive(Clone, Copy)]
 pub(super) struct Use<'a> {
-    pub(super) name: &'a Written,
+    pub(super) name: Name<'a>,
+    pub(super) when: When,
     pub(super) kind: ListKind,
     pub(super) action: Action,
     pub(super) entries: &'a [ReadEntry],
+}
+
+/// What a profile names, and where.
+#[derive(Clone, Copy)]
+pub(super) struct Name<'a> {
+    pub(super) text: &'a str,
+    pub(super) place: Place,
+}
+
+impl<'a> From<&'a Written> for Name<'a> {
+    fn from(written: &'a Written) -> Self {
+        Self {
+            text: &written.text,
+            place: written.place,
+        }
+    }
 }
 
 impl<'a> Compiler<'a> {
@@ -43,6 +64,7 @@ impl<'a> Compiler<'a> {
             .map(|(name, written)| {
                 self.number_destinations(written);
                 let id = written.id.as_ref().and_then(|id| self.id(id, &mut ids));
+                self.check_instead(name, &written.instead, profiles);
                 self.profile(name, written, id)
             })
             .collect()
@@ -51,7 +73,9 @@ impl<'a> Compiler<'a> {
     fn profile(&mut self, name: &Written, written: &'a ProfileWritten, id: Option<u32>) -> Profile {
         let uses = self.uses(written);
         let lists = self.merge(name, &uses);
-        let policy = written.policy.as_ref().and_then(|name| self.policy(name));
+        let policies = self.policies_by_time(written.policy.as_ref());
+        let effect = written.enforce.as_ref();
+        let effect = effect.and_then(|text| self.effect(text));
         let icap = written.icap.as_ref();
         let icap = icap.and_then(|text| text.truth(&mut self.remarks));
         let response = written.block_response.as_ref();
@@ -63,7 +87,12 @@ impl<'a> Compiler<'a> {
             id,
             icap: icap.unwrap_or_default(),
             lists,
-            policy: policy.map(|compiled| compiled.policy.clone()),
+            policies: policies
+                .iter()
+                .map(|(when, compiled)| (*when, Arc::clone(&compiled.policy)))
+                .collect(),
+            instead: self.instead(&written.instead),
+            effect: effect.unwrap_or_default(),
             default_action: self.required(name, "default_action", &written.default_action),
             unknown_action: self.required(name, "unknown_action", &written.unknown_action),
             error_actions: self.error_actions(name, written),
@@ -76,7 +105,7 @@ impl<'a> Compiler<'a> {
             sni_check: sni_check.unwrap_or_default(),
         };
         self.warn_of_entries(&uses, &profile.lists);
-        self.warn_of_loops(&profile, written, policy);
+        self.warn_of_loops(&profile, written, &policies);
         profile
     }
 
@@ -114,6 +143,11 @@ impl<'a> Compiler<'a> {
     fn sni_check(&mut self, text: &Written) -> Option<SniCheck> {
         let modes = [SniCheck::Off, SniCheck::Log, SniCheck::Require];
         let words = modes.map(|mode| (mode.as_str(), mode));
+        text.word(&words, &mut self.remarks)
+    }
+
+    fn effect(&mut self, text: &Written) -> Option<Effect> {
+        let words = [("true", Effect::Enforced), ("false", Effect::Reported)];
         text.word(&words, &mut self.remarks)
     }
 
@@ -164,50 +198,139 @@ impl<'a> Compiler<'a> {
         Action::Block
     }
 
-    fn policy(&mut self, name: &Written) -> Option<&'a CompiledPolicy<'a>> {
-        let policy = self.policies.get(name.text.as_str());
+    /// Resolves the policies that a profile names, each with its times.
+    fn policies_by_time(
+        &mut self,
+        written: Option<&'a Placed<Loose<TimedPolicy>>>,
+    ) -> Vec<(When, &'a CompiledPolicy<'a>)> {
+        let all: &[_] = match written.map(|written| &written.value) {
+            None | Some(Loose::Nothing) => &[],
+            Some(Loose::List(all)) => all,
+            Some(Loose::Word(_) | Loose::Map(_)) => written.map_or(&[], std::slice::from_ref),
+        };
+        let mut policies = Vec::new();
+        let mut always: Option<Place> = None;
+        for one in all {
+            let (name, when) = match &one.value {
+                Loose::Word(text) => {
+                    let place = one.place;
+                    (Name { text, place }, When::Always)
+                }
+                Loose::Map(TimedPolicy { policy, when }) => {
+                    (policy.into(), self.when(when.as_ref()))
+                }
+                Loose::List(_) | Loose::Nothing => {
+                    let text = "use the name of a policy, or `{policy: NAME, when: …}`";
+                    self.remarks.error(one.place, text);
+                    continue;
+                }
+            };
+            if let Some(always) = always {
+                let text = format!(
+                    "`{}` is never reached, since the policy at {always} holds at all times; put \
+                     policies with `when` first",
+                    name.text
+                );
+                self.remarks.error(name.place, text);
+            }
+            if when == When::Always {
+                always = always.or(Some(name.place));
+            }
+            policies.extend(self.policy(name).map(|policy| (when, policy)));
+        }
+        policies
+    }
+
+    fn policy(&mut self, name: Name<'_>) -> Option<&'a CompiledPolicy<'a>> {
+        let policy = self.policies.get(name.text);
         if policy.is_none() {
-            let text = unknown("policy", &name.text, names(self.policies));
+            let text = unknown("policy", name.text, names(self.policies));
             self.remarks.error(name.place, text);
         }
         policy
     }
 
+    /// Reads when something holds.
+    fn when(&mut self, written: Option<&'a crate::file::WhenWritten>) -> When {
+        written.map_or(When::Always, |when| {
+            self.times.when(when, &mut self.remarks)
+        })
+    }
+
+    fn instead(&mut self, written: &'a [InsteadWritten]) -> Vec<(When, Arc<str>)> {
+        let each = written.iter();
+        each.map(|instead| {
+            let when = self.when(Some(&instead.when));
+            (when, instead.profile.text.as_str().into())
+        })
+        .collect()
+    }
+
+    /// Remarks which profiles cannot stand in the place of this one. One that is itself replaced
+    /// at times would leave open which holds.
+    fn check_instead(
+        &mut self,
+        profile: &Written,
+        written: &[InsteadWritten],
+        profiles: &Named<ProfileWritten>,
+    ) {
+        for InsteadWritten { profile: other, .. } in written {
+            let found = profiles.0.iter().find(|(name, _)| name.text == other.text);
+            let wrong = match found {
+                None => {
+                    let names = profiles.0.iter().map(|(name, _)| name.text.as_str());
+                    unknown("profile", &other.text, names)
+                }
+                Some(_) if other.text == profile.text => {
+                    format!("`{}` is this profile; name another", other.text)
+                }
+                Some((_, found)) if !found.instead.is_empty() => format!(
+                    "profile `{}` has an `instead` of its own; name one that has none",
+                    other.text
+                ),
+                Some(_) => continue,
+            };
+            self.remarks.error(other.place, wrong);
+        }
+    }
+
     /// Resolves the lists that a profile names, each once.
     fn uses(&mut self, written: &'a ProfileWritten) -> Vec<Use<'a>> {
-        let mut named: Vec<(ListKind, Action, &'a Written)> = Vec::new();
-        named.extend(
-            written
-                .pass_list
-                .iter()
-                .map(|name| (ListKind::Pass, Action::Pass, name)),
-        );
-        named.extend(
-            written
-                .block_list
-                .iter()
-                .map(|name| (ListKind::Block, Action::Block, name)),
-        );
+        let mut named: Vec<(ListKind, Action, Name<'a>, When)> = Vec::new();
+        for (kind, action, lists) in [
+            (ListKind::Pass, Action::Pass, &written.pass_list),
+            (ListKind::Block, Action::Block, &written.block_list),
+        ] {
+            for list in lists {
+                named.extend(
+                    self.timed(list)
+                        .map(|(name, when)| (kind, action, name, when)),
+                );
+            }
+        }
         for redirect in &written.redirect_list {
             let id = self.destinations.add(&redirect.to, &mut self.remarks);
             let action = id.map_or(Action::Block, Action::Redirect);
+            let when = self.when(redirect.when.as_ref());
             let names = redirect.lists.iter();
-            named.extend(names.map(|name| (ListKind::Redirect, action, name)));
+            named.extend(names.map(|name| (ListKind::Redirect, action, name.into(), when)));
         }
         let mut uses: Vec<Use<'a>> = Vec::new();
-        for (kind, action, name) in named {
-            let Some(entries) = self.lists.get(name.text.as_str()) else {
-                let text = unknown("list", &name.text, names(self.lists));
+        for (kind, action, name, when) in named {
+            let Some(entries) = self.lists.get(name.text) else {
+                let text = unknown("list", name.text, names(self.lists));
                 self.remarks.error(name.place, text);
                 continue;
             };
             let new = Use {
                 name,
+                when,
                 kind,
                 action,
                 entries,
             };
-            match uses.iter().find(|used| used.name.text == name.text) {
+            let same = |used: &&Use<'_>| used.name.text == name.text && used.when == when;
+            match uses.iter().find(same) {
                 Some(used) => self.list_named_twice(used, &new),
                 None => uses.push(new),
             }
@@ -215,8 +338,24 @@ impl<'a> Compiler<'a> {
         uses
     }
 
+    /// Reads the name of a list, and when it is one of the profile's.
+    fn timed(&mut self, list: &'a Placed<Loose<TimedList>>) -> Option<(Name<'a>, When)> {
+        match &list.value {
+            Loose::Word(text) => {
+                let place = list.place;
+                Some((Name { text, place }, When::Always))
+            }
+            Loose::Map(TimedList { list, when }) => Some((list.into(), self.when(when.as_ref()))),
+            Loose::List(_) | Loose::Nothing => {
+                let text = "use the name of a list, or `{list: NAME, when: …}`";
+                self.remarks.error(list.place, text);
+                None
+            }
+        }
+    }
+
     fn list_named_twice(&mut self, first: &Use<'_>, second: &Use<'_>) {
-        let name = &second.name.text;
+        let name = second.name.text;
         let site = self.remarks.site(first.name.place);
         if first.action == second.action {
             let text = format!("list `{name}` is already named at {site}; once is enough");
@@ -246,19 +385,20 @@ impl<'a> Compiler<'a> {
 
     /// Makes one searchable set of all lists of a profile.
     fn merge(&mut self, profile: &Written, uses: &[Use<'a>]) -> Lists {
-        let mut first: BTreeMap<&uri::Entry, (&Use<'_>, &ReadEntry)> = BTreeMap::new();
+        let mut first: BTreeMap<(&uri::Entry, When), (&Use<'_>, &ReadEntry)> = BTreeMap::new();
         let mut listed = Vec::new();
         for used in uses {
             for read in used.entries {
-                if let Some((earlier, entry)) = first.get(&read.entry) {
+                if let Some((earlier, entry)) = first.get(&(&read.entry, used.when)) {
                     self.entry_twice(profile, (earlier, entry), (used, read));
                     continue;
                 }
-                first.insert(&read.entry, (used, read));
+                first.insert((&read.entry, used.when), (used, read));
                 let value = Listed {
                     action: used.action,
                     kind: used.kind,
                     rule: Arc::clone(&read.rule),
+                    when: used.when,
                 };
                 listed.push((read.entry.clone(), value));
             }

@@ -3,11 +3,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    Action, AskError, BlockResponse, DestinationId, ErrorActions, FileKind, LOCATION_LEN_MAX,
-    ListKind, TestFile, most_restrictive,
+    Action, Active, AskError, BlockResponse, DestinationId, ErrorActions, FileKind,
+    LOCATION_LEN_MAX, ListKind, TestFile, most_restrictive,
 };
 
 mod errors;
+mod times;
 mod warnings;
 
 const FAMILY: &str = r#"
@@ -53,7 +54,7 @@ fn profiles_have_what_the_file_says() {
     assert!(child.icap);
     assert_eq!(child.error_actions, ErrorActions::all(Action::Block));
     assert_eq!(child.block_response, BlockResponse::Forbidden);
-    let policy = child.policy.as_ref().unwrap();
+    let policy = child.policy(Active::NONE).unwrap();
     assert_eq!(&*policy.name, "family");
     assert_eq!(policy.action("education"), Some(Action::Pass));
     assert_eq!(policy.action("violence"), Some(Action::Block));
@@ -64,7 +65,7 @@ fn profiles_have_what_the_file_says() {
     assert_eq!(policy.action("sport"), None);
     let teen = set.profile("teen").unwrap();
     assert_eq!((teen.id, teen.icap), (None, false));
-    assert!(teen.policy.is_none());
+    assert!(teen.policy(Active::NONE).is_none());
     assert_eq!(teen.block_response, BlockResponse::Discard);
 }
 
@@ -88,7 +89,10 @@ fn lists_decide_as_the_profile_says() {
     let set = compiled(FAMILY).set;
     let lists = &set.profile("child").unwrap().lists;
     let decide = |uri: &str| {
-        let hit = lists.find(&uri::NormalUri::parse(uri.as_bytes()).unwrap())?;
+        let hit = lists.find(
+            &uri::NormalUri::parse(uri.as_bytes()).unwrap(),
+            Active::NONE,
+        )?;
         Some((hit.action, hit.kind))
     };
     assert_eq!(
@@ -213,7 +217,10 @@ fn lists_come_from_files() {
     let set = compile("policies/p.yaml", &text, &files).unwrap().set;
     let lists = &set.profile("p").unwrap().lists;
     let hit = |uri: &str| {
-        let hit = lists.find(&uri::NormalUri::parse(uri.as_bytes()).unwrap());
+        let hit = lists.find(
+            &uri::NormalUri::parse(uri.as_bytes()).unwrap(),
+            Active::NONE,
+        );
         hit.map(|hit| hit.rule.to_string())
     };
     assert_eq!(
@@ -265,7 +272,7 @@ fn the_guide_shows_files_that_work() {
     let blocks: Vec<&str> = blocks
         .filter_map(|rest| rest.split("\n```").next())
         .collect();
-    assert_eq!(blocks.len(), 5);
+    assert_eq!(blocks.len(), 7);
     for block in blocks {
         match FileKind::of(block) {
             Some(FileKind::Policy) => assert_eq!(compiled(block).warnings, [], "{block}"),

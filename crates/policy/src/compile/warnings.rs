@@ -9,7 +9,7 @@ use super::policies::CompiledPolicy;
 use super::profiles::{Compiler, Use, destinations};
 use crate::file::ProfileWritten;
 use crate::written::Written;
-use crate::{Action, DestinationId, ListKind, Lists, Profile, RedirectTemplate};
+use crate::{Action, Active, DestinationId, ListKind, Lists, Profile, RedirectTemplate, When};
 
 /// Entries of one list that are warned about; the rest is counted.
 const ENTRIES_SHOWN_MAX: usize = 10;
@@ -42,11 +42,11 @@ impl Compiler<'_> {
         &mut self,
         profile: &Profile,
         written: &ProfileWritten,
-        policy: Option<&CompiledPolicy<'_>>,
+        policies: &[(When, &CompiledPolicy<'_>)],
     ) {
-        let of_policy = policy
-            .into_iter()
-            .flat_map(|policy| policy.redirects.clone());
+        let of_policy = policies
+            .iter()
+            .flat_map(|(_, policy)| policy.redirects.clone());
         let mut of_profile = Vec::new();
         for to in destinations(written) {
             let id = self.destinations.add(to, &mut self.remarks);
@@ -76,7 +76,7 @@ impl Compiler<'_> {
             .is_ok_and(|address| self.bypass.iter().any(|range| range.contains(&address)));
         bypassed
             || lists
-                .find(&uri)
+                .find(&uri, Active::NONE)
                 .is_some_and(|hit| hit.action == Action::Pass)
     }
 }
@@ -108,8 +108,9 @@ fn remark(read: &ReadEntry, kind: ListKind, lists: &Lists) -> Option<String> {
 
 /// Says which filtered ways to the same host an `http` entry leaves open.
 fn misses(rule: &str, host: &str, path: &str, kind: ListKind, lists: &Lists) -> Option<String> {
-    let open =
-        |text: &str| NormalUri::parse(text.as_bytes()).is_ok_and(|uri| lists.find(&uri).is_none());
+    let open = |text: &str| {
+        NormalUri::parse(text.as_bytes()).is_ok_and(|uri| lists.find(&uri, Active::ALL).is_none())
+    };
     let tls = format!("https://{host}/");
     let other = format!("http://{host}:{OTHER_HTTP_PORT}{path}");
     let other_matters = match kind {

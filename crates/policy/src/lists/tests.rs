@@ -129,7 +129,7 @@ proptest! {
         uri in URI,
     ) {
         let uri = parse(&uri);
-        let hit = lists(&entries).find(&uri);
+        let hit = lists(&entries).find(&uri, Active::NONE);
         let expected = naive(&entries, &uri);
         prop_assert_eq!(hit.map(|hit| hit.rule.to_string()), expected);
     }
@@ -143,7 +143,7 @@ proptest! {
     ) {
         let lists = lists(&entries);
         let uri = parse(&uri);
-        let Some(hit) = lists.find(&uri) else {
+        let Some(hit) = lists.find(&uri, Active::NONE) else {
             return Ok(());
         };
         let Some(len) = hit.prefix_len else {
@@ -157,7 +157,7 @@ proptest! {
                 continue;
             }
             prop_assert_eq!(naive(&entries, &other), Some(hit.rule.to_string()), "{}", other);
-            prop_assert_eq!(lists.find(&other).map(|hit| hit.prefix_len), Some(Some(len)));
+            prop_assert_eq!(lists.find(&other, Active::NONE).map(|hit| hit.prefix_len), Some(Some(len)));
         }
     }
 
@@ -218,6 +218,7 @@ fn lists<T: AsRef<str>>(entries: &[T]) -> Lists {
             action: Action::Block,
             kind: ListKind::Block,
             rule: entry.as_str().into(),
+            when: When::Always,
         };
         (entry, listed)
     });
@@ -231,7 +232,7 @@ fn parse(uri: &str) -> NormalUri {
 #[track_caller]
 fn check(entries: &[&str], uri: &str, rule: Option<&str>, shared: Option<&str>) {
     let uri = parse(uri);
-    let hit = lists(entries).find(&uri);
+    let hit = lists(entries).find(&uri, Active::NONE);
     assert_eq!(hit.as_ref().map(|hit| &*hit.rule), rule, "{uri}");
     let len = hit.and_then(|hit| hit.prefix_len);
     assert_eq!(len.and_then(|len| uri.as_str().get(..len)), shared, "{uri}");

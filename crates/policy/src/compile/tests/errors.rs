@@ -33,7 +33,7 @@ fn shapes_of_the_file_and_its_profiles() {
             profiles: [p]
               p.yaml:1:11: error: `[p]` stands here; use keys with values (`key: value`)
             profils: {p: {}}
-              p.yaml:1:1: error: `profils` is not a key here; use `lists`, `policies`, `profiles`, `default_profile` or `bypass`
+              p.yaml:1:1: error: `profils` is not a key here; use `lists`, `policies`, `schedules`, `profiles`, `default_profile` or `bypass`
             profiles: {p: }
               p.yaml:1:12: error: profile `p` has no `default_action`; use pass, block or {redirect: "http://…"}
               p.yaml:1:12: error: profile `p` has no `unknown_action`; use pass, block or {redirect: "http://…"}
@@ -42,7 +42,7 @@ fn shapes_of_the_file_and_its_profiles() {
             profiles: {p: block}
               p.yaml:1:15: error: `block}` stands here; use keys with values (`key: value`)
             profiles: {p: {acton: block}}
-              p.yaml:1:16: error: `acton` is not a key here; use `id`, `icap`, `policy`, `pass_list`, `block_list`, `redirect_list`, `default_action`, `unknown_action`, `error_action`, `error_actions`, `undecidable_action`, `block_response` or `sni_check`
+              p.yaml:1:16: error: `acton` is not a key here; use `id`, `icap`, `enforce`, `instead`, `policy`, `pass_list`, `block_list`, `redirect_list`, `default_action`, `unknown_action`, `error_action`, `error_actions`, `undecidable_action`, `block_response` or `sni_check`
             profiles: {p: {}, p: {}}
               p.yaml:1:19: error: the key `p` is here twice; keep one
             profiles: {p: {pass_list: school}}

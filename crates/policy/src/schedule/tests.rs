@@ -1,0 +1,219 @@
+use super::*;
+
+/// Every minute of some days, by the wall clock that the reader of the test has.
+#[test]
+fn a_window_opens_and_closes_at_its_times_and_starts_on_its_days() {
+    let weekdays = Days::NONE.with(Weekday::Monday, Weekday::Friday);
+    let night = window("Europe/Madrid", weekdays, (21, 0), (7, 0));
+    for (moment, open) in [
+        ("2026-11-20T20:59:59+01", false),
+        ("2026-11-20T21:00:00+01", true),
+        ("2026-11-20T23:59:59+01", true),
+        ("2026-11-21T00:00:00+01", true),
+        ("2026-11-21T06:59:59+01", true),
+        ("2026-11-21T07:00:00+01", false),
+        // Saturday night is none, nor is the night to Monday.
+        ("2026-11-21T22:00:00+01", false),
+        ("2026-11-23T03:00:00+01", false),
+        ("2026-11-23T21:00:00+01", true),
+    ] {
+        check(&night, moment, open);
+    }
+}
+
+#[test]
+fn whole_days_last_from_midnight_to_midnight() {
+    let saturday = Days::NONE.with(Weekday::Saturday, Weekday::Saturday);
+    let whole = window("America/New_York", saturday, (0, 0), (24, 0));
+    for (moment, open) in [
+        ("2026-11-20T23:59:59-05", false),
+        ("2026-11-21T00:00:00-05", true),
+        ("2026-11-21T23:59:59-05", true),
+        ("2026-11-22T00:00:00-05", false),
+    ] {
+        check(&whole, moment, open);
+    }
+}
+
+#[test]
+fn ranges_of_days_go_over_the_end_of_the_week() {
+    let days = Days::NONE.with(Weekday::Friday, Weekday::Monday);
+    let has: Vec<bool> = Weekday::Monday
+        .cycle_forward()
+        .take(7)
+        .map(|day| days.contains(day))
+        .collect();
+    assert_eq!(has, [true, false, false, false, true, true, true]);
+    assert_eq!(
+        Days::NONE.with(Weekday::Tuesday, Weekday::Monday),
+        Days::ALL
+    );
+}
+
+/// Europe/Madrid, 2026-03-29: at 02:00 the clock goes to 03:00.
+#[test]
+fn a_time_that_the_clock_skips_is_the_moment_of_the_skip() {
+    let zone = "Europe/Madrid";
+    let opens = window(zone, Days::ALL, (2, 30), (5, 0));
+    check(&opens, "2026-03-29T01:59:59+01", false);
+    check(&opens, "2026-03-29T03:00:00+02", true);
+    check(&opens, "2026-03-29T04:59:59+02", true);
+    check(&opens, "2026-03-29T05:00:00+02", false);
+    let closes = window(zone, Days::ALL, (1, 0), (2, 30));
+    check(&closes, "2026-03-29T01:59:59+01", true);
+    check(&closes, "2026-03-29T03:00:00+02", false);
+    let skipped = window(zone, Days::ALL, (2, 10), (2, 50));
+    for moment in ["2026-03-29T01:59:59+01", "2026-03-29T03:00:00+02"] {
+        check(&skipped, moment, false);
+    }
+    check(&skipped, "2026-03-30T02:10:00+02", true);
+}
+
+/// Europe/Madrid, 2026-10-25: at 03:00 the clock goes back to 02:00.
+#[test]
+fn of_a_time_that_comes_twice_the_first_opens_and_the_second_closes() {
+    let zone = "Europe/Madrid";
+    let opens = window(zone, Days::ALL, (2, 30), (5, 0));
+    check(&opens, "2026-10-25T02:29:59+02", false);
+    check(&opens, "2026-10-25T02:30:00+02", true);
+    check(&opens, "2026-10-25T02:15:00+01", true);
+    check(&opens, "2026-10-25T04:59:59+01", true);
+    check(&opens, "2026-10-25T05:00:00+01", false);
+    let closes = window(zone, Days::ALL, (1, 0), (2, 30));
+    check(&closes, "2026-10-25T02:45:00+02", true);
+    check(&closes, "2026-10-25T02:29:59+01", true);
+    check(&closes, "2026-10-25T02:30:00+01", false);
+}
+
+/// Lord Howe: at 02:00 the clock goes half an hour, to 02:30 in October and back in April.
+#[test]
+fn half_hours_are_skipped_and_come_twice_too() {
+    let zone = "Australia/Lord_Howe";
+    let skips = window(zone, Days::ALL, (2, 15), (3, 0));
+    check(&skips, "2026-10-04T01:59:59+10:30", false);
+    check(&skips, "2026-10-04T02:30:00+11", true);
+    check(&skips, "2026-10-04T03:00:00+11", false);
+    let twice = window(zone, Days::ALL, (1, 45), (1, 50));
+    check(&twice, "2026-04-05T01:44:59+11", false);
+    check(&twice, "2026-04-05T01:45:00+11", true);
+    check(&twice, "2026-04-05T01:55:00+11", true);
+    check(&twice, "2026-04-05T01:49:59+10:30", true);
+    check(&twice, "2026-04-05T01:50:00+10:30", false);
+}
+
+#[test]
+fn moments_have_an_offset_or_a_zone() {
+    for (text, expected) in [
+        ("2026-11-20T21:30:00+01:00", Some("2026-11-20T20:30:00Z")),
+        ("2026-11-20T20:30:00Z", Some("2026-11-20T20:30:00Z")),
+        (
+            "2026-11-20T21:30[Europe/Madrid]",
+            Some("2026-11-20T20:30:00Z"),
+        ),
+        (
+            "2026-10-25T02:30[Europe/Madrid]",
+            Some("2026-10-25T00:30:00Z"),
+        ),
+        ("2026-11-20T21:30", None),
+        ("2026-11-20", None),
+        ("2026-11-20T21:30[Europe/Madird]", None),
+        ("now", None),
+        ("", None),
+    ] {
+        let expected = expected.map(|it| it.parse::<Timestamp>().unwrap());
+        assert_eq!(moment(text).ok(), expected, "{text}");
+    }
+}
+
+#[test]
+fn at_most_so_many_schedules_and_equal_ones_are_one() {
+    let mut timetable = Timetable::default();
+    for minute in 0..64 {
+        let window = window("UTC", Days::ALL, (0, 0), (1 + minute / 60, minute % 60));
+        let id = timetable.add(Schedule::new(vec![window])).unwrap();
+        assert_eq!(
+            id,
+            timetable
+                .schedules
+                .iter()
+                .zip(0..)
+                .last()
+                .map(|(_, i)| ScheduleId(i))
+                .unwrap()
+        );
+    }
+    let first = window("UTC", Days::ALL, (0, 0), (1, 0));
+    assert_eq!(
+        timetable.add(Schedule::new(vec![first])),
+        Some(ScheduleId(0))
+    );
+    let another = window("UTC", Days::ALL, (0, 0), (3, 0));
+    assert_eq!(timetable.add(Schedule::new(vec![another])), None);
+    let all = timetable.active("2026-11-21T00:30:00Z".parse().unwrap());
+    assert_eq!(all, Active::ALL);
+}
+
+proptest::proptest! {
+    /// Whatever the schedules, a span says of every moment in it what that moment says itself.
+    #[test]
+    fn nothing_changes_within_a_span(
+        windows in proptest::collection::vec((0..4_usize, 1..128_u8, 0..24_i8, 0..60_i8, 0..24_i8, 0..60_i8), 1..6),
+        start in 1_767_225_600..1_798_761_600_i64,
+        parts in proptest::collection::vec(0.0..1.0_f64, 8),
+    ) {
+        let zones = ["Europe/Madrid", "Australia/Lord_Howe", "Pacific/Apia", "America/Sao_Paulo"];
+        let mut timetable = Timetable::default();
+        for (zone, days, h1, m1, h2, m2) in windows {
+            if (h1, m1) == (h2, m2) {
+                continue;
+            }
+            let window = Window { days: Days(days), ..window(zones[zone], Days::ALL, (h1, m1), (h2, m2)) };
+            timetable.add(Schedule::new(vec![window])).unwrap();
+        }
+        let now = Timestamp::from_second(start).unwrap();
+        let span = timetable.span(now);
+        proptest::prop_assert!(span.covers(now), "{span:?}");
+        if timetable.is_empty() {
+            return Ok(());
+        }
+        let len = span.until.as_second() - span.since.as_second();
+        for part in parts {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "days as seconds")]
+            let within = (len as f64 * part) as i64;
+            let moment = Timestamp::from_second(span.since.as_second() + within).unwrap();
+            proptest::prop_assert_eq!(timetable.active(moment), span.active, "{}", moment);
+        }
+    }
+}
+
+fn window(zone: &str, days: Days, from: (i8, i8), to: (i8, i8)) -> Window {
+    let from = Time::constant(from.0, from.1, 0, 0);
+    let to = match to {
+        (24, 0) => To::NextDay(Time::midnight()),
+        (hour, minute) => {
+            let to = Time::constant(hour, minute, 0, 0);
+            if to > from {
+                To::SameDay(to)
+            } else {
+                To::NextDay(to)
+            }
+        }
+    };
+    let zone = TimeZoneDatabase::bundled().get(zone).unwrap();
+    Window {
+        days,
+        from,
+        to,
+        zone,
+    }
+}
+
+#[track_caller]
+fn check(window: &Window, moment: &str, open: bool) {
+    let mut timetable = Timetable::default();
+    let id = timetable.add(Schedule::new(vec![window.clone()])).unwrap();
+    let now: Timestamp = moment.parse().unwrap();
+    let span = timetable.span(now);
+    assert_eq!(span.active.contains(id), open, "{moment}");
+    assert!(span.covers(now), "{moment}: {span:?}");
+}
