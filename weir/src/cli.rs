@@ -4,9 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use filter::AskError;
 use jiff::Timestamp;
 use policy::written::or;
+
+pub use crate::command::diff::Format;
 
 /// Content-filtering gateway: judges each web request by a policy file, and passes, blocks or
 /// redirects it.
@@ -51,6 +54,27 @@ pub enum Command {
                             --categories games,gambling http://play.example/"
     )]
     Explain(Explain),
+    /// Replay requests through two policies and show which decisions change
+    #[command(
+        after_help = "Example:\n  weir diff policies/family.yaml new.yaml --requests access.log\n  \
+                            cut -d' ' -f7 list | weir diff old.yaml new.yaml --requests - --json"
+    )]
+    Diff(PolicyDiff),
+    /// Print the completion script of a shell
+    #[command(after_help = "Example:\n  weir completions bash > \
+                            /usr/share/bash-completion/completions/weir")]
+    Completions {
+        /// Whose
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
+    },
+    /// Write the manual pages into a folder
+    #[command(after_help = "Example:\n  weir man /usr/local/share/man/man1")]
+    Man {
+        /// An existing folder
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
     /// Build and query category files
     #[command(after_help = "Example:\n  weir categories build lists -o categories.db")]
     Categories {
@@ -145,6 +169,42 @@ pub struct Explain {
     /// What is requested: a URI, or with --tls a server name
     #[arg(value_name = "URI")]
     pub uri: String,
+}
+
+/// Options of `weir diff`.
+#[derive(Args, Clone, Debug)]
+pub struct PolicyDiff {
+    /// The policy file in force
+    #[arg(value_name = "OLD")]
+    pub old: PathBuf,
+    /// The policy file to compare with it
+    #[arg(value_name = "NEW")]
+    pub new: PathBuf,
+    /// The requests; - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub requests: PathBuf,
+    /// How they are written; without it, the first line tells
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// The profile of all requests; without it that of each line, or the policy's default profile
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Categories of requests whose lines have none: a built file, or a directory of lists
+    #[arg(long, value_name = "FILE")]
+    pub categories: Option<PathBuf>,
+    /// When all requests were, such as 2026-11-20T21:30[Europe/Madrid]; without it as each line
+    /// says, or outside all schedules
+    #[arg(long, value_name = "MOMENT", value_parser = policy::moment)]
+    pub now: Option<Timestamp>,
+    /// Examples shown of each change
+    #[arg(long, value_name = "NUMBER", default_value_t = 3)]
+    pub examples: usize,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Exit with 1 if a decision changes
+    #[arg(long)]
+    pub exit_code: bool,
 }
 
 /// What to do with categories.

@@ -2,7 +2,9 @@
 
 pub(crate) mod categories;
 pub(crate) mod check;
+pub(crate) mod diff;
 pub(crate) mod explain;
+pub(crate) mod manual;
 pub(crate) mod serve;
 pub(crate) mod test;
 pub(crate) mod up;

@@ -56,6 +56,9 @@ pub fn run(cli: cli::Cli, out: &mut dyn Write) -> Result<u8, Failure> {
         cli::Command::Check(files) => command::check::run(&files.files, out),
         cli::Command::Test(files) => command::test::run(&files.files, out),
         cli::Command::Explain(options) => command::explain::run(&options, out),
+        cli::Command::Diff(options) => command::diff::run(&options, out),
+        cli::Command::Completions { shell } => command::manual::completions(shell, out),
+        cli::Command::Man { folder } => command::manual::pages(&folder, out),
         cli::Command::Categories { command } => command::categories::run(&command, out),
     }
 }
