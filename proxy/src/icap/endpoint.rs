@@ -154,7 +154,7 @@ impl Endpoint {
         // With others to ask after it, waiting in line is not worth more time than connecting.
         let slot = timeout_at(limits.wait_by(self.deadline), self.pool.slot())
             .await
-            .map_err(|_| AskError::Overload)?;
+            .map_err(|_| limits.unserved())?;
         let waited = waiting.elapsed();
         let had = limits.had();
         let exchanged = self.exchange(&question, Exchange::Reqmod, limits).await;
@@ -362,6 +362,16 @@ impl Limits {
             AskError::Connect
         } else {
             AskError::Timeout
+        }
+    }
+
+    /// Returns what it is when no connection was free in time. The question did not leave, so to
+    /// those who could ask another it is as if the endpoint were not there.
+    fn unserved(self) -> AskError {
+        if self.connect_by < self.answer_by {
+            AskError::Connect
+        } else {
+            AskError::Overload
         }
     }
 }

@@ -161,6 +161,31 @@ async fn a_backup_is_asked_only_while_nobody_else_can_be() {
 }
 
 #[tokio::test]
+async fn a_backup_stands_in_for_those_that_have_no_connection_free() {
+    let offer = OFFER.replace("Preview: 0", "Max-Connections: 1");
+    let full = Peer::start_at("127.0.0.1:0".parse().unwrap(), move |seen| {
+        match seen.method {
+            icap::Method::Options => Act::Say(offer.clone()),
+            icap::Method::Reqmod | icap::Method::Respmod => {
+                let name = seen.uri.rsplit('/').next().unwrap();
+                Act::SayLater(Duration::from_millis(700), found(name))
+            }
+        }
+    })
+    .await;
+    let backup = Peer::start(echo).await;
+    let client = Client::start(&Icap {
+        services: vec![service(&full).into(), tier(&[&backup], TierRole::Backup)],
+        deadline: Duration::from_secs(2),
+        ..config(&[])
+    });
+    all_are_up(&client, 2).await;
+    // One after the other they would take more than half of the deadline, and than all of it.
+    ask_many(&client, 4, 4).await;
+    assert_eq!(backup.questions().len(), 2);
+}
+
+#[tokio::test]
 async fn a_backup_stands_in_for_those_that_are_not_there() {
     let (gone, backup) = (Peer::start(echo).await, Peer::start(echo).await);
     let client = start(vec![
