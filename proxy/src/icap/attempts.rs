@@ -72,8 +72,9 @@ impl<'a> Attempts<'a> {
                 biased;
                 ended = first_ended(&mut self.pending) => ended,
                 () = sleep_until(late_at.unwrap_or(self.asked.deadline)), if late_at.is_some() => {
-                    self.ask_another();
-                    self.metrics.hedges.inc();
+                    if self.ask_another() {
+                        self.metrics.hedges.inc();
+                    }
                     continue;
                 }
             };
@@ -121,7 +122,8 @@ impl<'a> Attempts<'a> {
         let Some(picked) = self.next() else {
             return false;
         };
-        let others = self.sent + 1 < SENT_MAX && self.tiers.has_others(self.tried, &picked);
+        // Also of the last that may be asked: if it cannot be reached, it was not.
+        let others = self.tiers.has_others(self.tried, &picked);
         let Picked { number, endpoint } = picked;
         let late_at = match others {
             true => now + share(now, self.asked.deadline),

@@ -130,6 +130,27 @@ async fn a_question_goes_to_two_endpoints_at_most() {
 }
 
 #[tokio::test]
+async fn the_second_endpoint_leaves_time_for_a_third_that_could_be_asked() {
+    let busy = Peer::start(|_| Act::Say(BUSY.to_owned())).await;
+    // Nothing is known of it yet, so questions wait for its OPTIONS.
+    let unknown = Peer::start_at("127.0.0.1:0".parse().unwrap(), |_| Act::Stall).await;
+    let good = Peer::start(echo).await;
+    let client = Client::start(&Icap {
+        services: [&busy, &unknown, &good]
+            .map(|peer| service(peer).into())
+            .into(),
+        deadline: Duration::from_millis(500),
+        ..config(&[])
+    });
+    all_are_up(&client, 2).await;
+    assert_eq!(
+        client.categories("http://a.example/x").await,
+        Ok(vec!["x".to_owned()])
+    );
+    assert_eq!((busy.questions().len(), unknown.questions().len()), (1, 0));
+}
+
+#[tokio::test]
 async fn what_another_would_say_too_is_asked_once() {
     let refusing = Peer::start(|_| Act::Say("ICAP/1.0 404 x\r\n\r\n".to_owned())).await;
     let good = Peer::start(echo).await;
