@@ -61,20 +61,33 @@ impl Lists {
     #[must_use]
     pub fn made_up(count: usize) -> Self {
         let mut random = Random(1);
-        let mut names: Vec<String> = Vec::with_capacity(count);
+        let mut names: Vec<(u64, String)> = Vec::with_capacity(count);
         for _ in 0..count {
             let below = random.below(4) == 0;
             let parent = usize::try_from(random.below(names.len().max(1) as u64)).unwrap();
             let name = match names.get(parent).filter(|_| below) {
-                Some(parent) => format!("{}.{parent}", label(&mut random)),
+                // What lies below a name is mostly about the same.
+                Some((category, parent)) => (*category, format!("{}.{parent}", label(&mut random))),
                 None => {
+                    // The product of two makes low numbers more frequent.
+                    let category = random.below(CATEGORIES) * random.below(CATEGORIES) / CATEGORIES;
                     let ending = usize::try_from(random.below(ENDINGS.len() as u64)).unwrap();
-                    format!("{}.{}", label(&mut random), ENDINGS.get(ending).unwrap())
+                    let ending = ENDINGS.get(ending).unwrap();
+                    (category, format!("{}.{ending}", label(&mut random)))
                 }
             };
             names.push(name);
         }
-        Self::of_names(names.into_iter(), &mut random)
+        let mut texts: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
+        for (category, name) in names {
+            let second = (random.below(3) == 0).then_some((category + 1) % CATEGORIES);
+            for category in second.into_iter().chain([category]) {
+                push_line(texts.entry(category).or_default(), &name);
+            }
+        }
+        let lists = texts.into_iter();
+        let list = |(number, text)| (format!("made-up-{number}"), ListKind::Domains, text);
+        Self(lists.map(list).collect())
     }
 
     /// Returns about `count` names of these lists, or as many as there are and further ones made
@@ -88,8 +101,7 @@ impl Lists {
             let mut kept: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
             for (category, line) in lines.iter().step_by(step.max(1)) {
                 let text = kept.entry(category).or_default();
-                text.extend_from_slice(line.as_bytes());
-                text.push(b'\n');
+                push_line(text, line);
             }
             let lists = kept.into_iter();
             return Self(
@@ -98,24 +110,24 @@ impl Lists {
                     .collect(),
             );
         }
-        let mut all = self.clone();
+        let mut texts: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
         let any = |random: &mut Random| {
             let at = usize::try_from(random.below(lines.len() as u64)).unwrap();
-            lines.get(at).unwrap().1
+            *lines.get(at).unwrap()
         };
-        let missing = count - lines.len();
-        let names: Vec<String> = (0..missing)
-            .map(|_| {
-                let first = any(&mut random).split('.').next().unwrap_or_default();
-                let parent = any(&mut random)
-                    .split_once('.')
-                    .map_or("com", |(_, parent)| parent);
-                format!("{first}.{parent}")
-            })
-            .collect();
-        all.0
-            .extend(Self::of_names(names.into_iter(), &mut random).0);
-        all
+        for _ in lines.len()..count {
+            let (_, other) = any(&mut random);
+            let (category, name) = any(&mut random);
+            let first = other.split('.').next().unwrap_or_default();
+            let parent = name.split_once('.').map_or("com", |(_, parent)| parent);
+            push_line(
+                texts.entry(category).or_default(),
+                &format!("{first}.{parent}"),
+            );
+        }
+        let more = texts.into_iter();
+        let more = more.map(|(name, text)| (name.to_owned(), ListKind::Domains, text));
+        Self(self.0.iter().cloned().chain(more).collect())
     }
 
     /// Returns the names with their categories.
@@ -142,31 +154,11 @@ impl Lists {
         }
         builder.build().unwrap()
     }
+}
 
-    fn of_names(names: impl Iterator<Item = String>, random: &mut Random) -> Self {
-        let mut texts: BTreeMap<u64, String> = BTreeMap::new();
-        for name in names {
-            // The product of two makes low numbers more frequent.
-            let category = random.below(CATEGORIES) * random.below(CATEGORIES) / CATEGORIES;
-            let text = texts.entry(category).or_default();
-            text.push_str(&name);
-            text.push('\n');
-            if random.below(3) == 0 {
-                let text = texts.entry((category + 1) % CATEGORIES).or_default();
-                text.push_str(&name);
-                text.push('\n');
-            }
-        }
-        let lists = texts.into_iter();
-        let list = |(number, text): (u64, String)| {
-            (
-                format!("made-up-{number}"),
-                ListKind::Domains,
-                text.into_bytes(),
-            )
-        };
-        Self(lists.map(list).collect())
-    }
+fn push_line(text: &mut Vec<u8>, line: &str) {
+    text.extend_from_slice(line.as_bytes());
+    text.push(b'\n');
 }
 
 fn label(random: &mut Random) -> String {
@@ -193,5 +185,24 @@ impl Random {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (mixed ^ (mixed >> 31)) % end.max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Made-up names must not need more sets of categories than a database has numbers for, which
+    /// real lists are far from.
+    #[test]
+    fn lists_of_any_size_fit_into_a_database() {
+        let lists = Lists::made_up(20_000);
+        for count in [5_000, 20_000, 60_000] {
+            let resized = lists.resized(count);
+            let lines = resized.lines().count();
+            assert!((count..=count * 2).contains(&lines), "{lines} of {count}");
+            let rules = resized.database().stats().domains;
+            assert!(rules * 2 > count as u64, "{rules} of {count}");
+        }
     }
 }

@@ -90,16 +90,15 @@ impl Transducer {
 pub struct SquidGuard {
     /// From lists to its databases.
     pub build: Duration,
-    /// From the first question to the last answer.
-    pub answers: Duration,
-    /// Questions that it answered with the redirect.
-    pub hits: usize,
+    /// For each kind of question: the time from the first to the last answer, and how many of the
+    /// answers were the redirect.
+    pub answers: [(Duration, usize); 2],
 }
 
-/// Has squidGuard build its databases in `folder` and answer about `uris`. None: it is not
-/// installed.
+/// Has squidGuard build its databases in `folder`, once, and answer about two kinds of URIs. None:
+/// it is not installed.
 #[must_use]
-pub fn squid_guard(folder: &Path, lists: &Lists, uris: &[String]) -> Option<SquidGuard> {
+pub fn squid_guard(folder: &Path, lists: &Lists, questions: [&[String]; 2]) -> Option<SquidGuard> {
     if !Path::new(SQUID_GUARD).exists() {
         return None;
     }
@@ -135,12 +134,8 @@ pub fn squid_guard(folder: &Path, lists: &Lists, uris: &[String]) -> Option<Squi
         .status();
     assert!(built.unwrap().success());
     let build = start.elapsed();
-    let (answers, hits) = ask(&path, uris);
-    Some(SquidGuard {
-        build,
-        answers,
-        hits,
-    })
+    let answers = questions.map(|uris| ask(&path, uris));
+    Some(SquidGuard { build, answers })
 }
 
 fn command(config: &Path) -> Command {
