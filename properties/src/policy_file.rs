@@ -20,7 +20,7 @@ pub fn policy_file(bytes: &[u8]) {
         _ => Ok(text.to_owned()),
     };
     match compile(FILE, text, &read) {
-        Ok(Compiled { set, warnings }) => {
+        Ok(Compiled { set, warnings, .. }) => {
             are_in(text, &warnings);
             can_be_used(&set, text);
         }

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use filter::AskError;
 use jiff::Timestamp;
+use policy::Warning;
 use policy::written::or;
 
 pub use crate::command::diff::Format;
@@ -43,11 +44,19 @@ pub enum Command {
     )]
     IcapServer(Serve),
     /// Read configuration, policy and test files and tell all that is wrong with them
-    #[command(after_help = "Example:\n  weir check weir.yaml policies/*.yaml")]
-    Check(FileList),
+    #[command(
+        after_help = "Example:\n  weir check weir.yaml policies/*.yaml\n  weir check \
+                            --categories categories.db --deny-warnings policies/family.yaml\n\n\
+                            Exits with 78 if a file cannot be used."
+    )]
+    Check(Check),
     /// Run policy tests
-    #[command(after_help = "Example:\n  weir test policies/*.test.yaml")]
-    Test(FileList),
+    #[command(
+        after_help = "Example:\n  weir test policies --coverage --fail-under 100\n  weir test \
+                            policies --format junit > results.xml\n\nExits with 1 if a case fails \
+                            or less is covered than asked for."
+    )]
+    Test(Test),
     /// Show every step of one decision
     #[command(
         after_help = "Example:\n  weir explain --policy policies/family.yaml --profile child \
@@ -124,12 +133,69 @@ pub struct Serve {
     pub config: PathBuf,
 }
 
-/// Files to read.
+/// Options of `check`.
 #[derive(Args, Clone, Debug)]
-pub struct FileList {
+pub struct Check {
     /// The files
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "schema", value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Be silent about warnings of this name, which stands in brackets behind each
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = Warning::of_name)]
+    pub allow: Vec<Warning>,
+    /// Exit with 78 on warnings too
+    #[arg(long)]
+    pub deny_warnings: bool,
+    /// Compare the categories of policies and tests with those of a built file or a directory of
+    /// lists
+    #[arg(long, value_name = "FILE")]
+    pub categories: Option<PathBuf>,
+    /// Print the JSON Schema of this kind of file
+    #[arg(long, value_name = "KIND", value_enum, conflicts_with = "files")]
+    pub schema: Option<Schema>,
+}
+
+/// A kind of file that has a schema.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Schema {
+    /// Policy files
+    Policy,
+    /// Policy tests
+    Test,
+    /// Configurations
+    Config,
+}
+
+/// Options of `test`.
+#[derive(Args, Clone, Debug)]
+pub struct Test {
+    /// Test files, and directories with files *.test.yaml at any depth
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// How results are printed
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = ResultFormat::Text)]
+    pub format: ResultFormat,
+    /// Tell which entries, categories, actions and profiles of the policies decided no case
+    #[arg(long)]
+    pub coverage: bool,
+    /// Exit with 1 if cases cover less than this of the policies together; implies --coverage
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub fail_under: Option<u8>,
+    /// Run again whenever a file changes, until interrupted
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// How results of tests are printed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum ResultFormat {
+    /// For people
+    Text,
+    /// The XML that CI systems read
+    Junit,
+    /// Test Anything Protocol, version 14
+    Tap,
+    /// One JSON object
+    Json,
 }
 
 /// Options of `explain`.

@@ -3,6 +3,8 @@ use std::path::PathBuf;
 use policy::Diagnostic;
 use service::exit;
 
+use crate::excerpt;
+
 /// Why a command could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -65,18 +67,10 @@ impl Failure {
     /// Writes the failure to standard error.
     pub fn report(&self) {
         if let Self::Configuration(remarks) = self {
-            print(remarks);
+            excerpt::print(remarks);
         }
         service::report(self);
     }
-}
-
-/// Writes remarks to standard error, a line each.
-pub(crate) fn print(remarks: &[Diagnostic]) {
-    use std::io::Write as _;
-    let lines: String = remarks.iter().map(|remark| format!("{remark}\n")).collect();
-    // Nobody is left to tell if standard error is closed.
-    let _ = std::io::stderr().write_all(lines.as_bytes());
 }
 
 /// Returns an error and its causes as one line.

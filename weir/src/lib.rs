@@ -10,6 +10,7 @@ mod ask;
 pub mod cli;
 mod command;
 pub mod config;
+mod excerpt;
 mod failure;
 pub mod files;
 pub mod import;
@@ -53,8 +54,8 @@ pub fn run(cli: cli::Cli, out: &mut dyn Write) -> Result<u8, Failure> {
         cli::Command::Up(options) => command::up::run(&options, out),
         cli::Command::Proxy(options) => command::serve::proxy(&options.config),
         cli::Command::IcapServer(options) => command::serve::icap_server(&options.config),
-        cli::Command::Check(files) => command::check::run(&files.files, out),
-        cli::Command::Test(files) => command::test::run(&files.files, out),
+        cli::Command::Check(options) => command::check::run(&options, out),
+        cli::Command::Test(options) => command::test::run(&options, out),
         cli::Command::Explain(options) => command::explain::run(&options, out),
         cli::Command::Diff(options) => command::diff::run(&options, out),
         cli::Command::Completions { shell } => command::manual::completions(shell, out),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use policy::written::{FILE_LEN_MAX, or, quote};
-use policy::{Compiled, Diagnostic, Place, Severity, TestFile};
+use policy::{Compiled, Diagnostic, Outline, Place, Severity, TestFile};
 
 use crate::config::IcapServer;
 use crate::failure::one_line;
@@ -51,11 +51,22 @@ pub fn policy(files: Files, path: &Path) -> Result<Compiled, Vec<Diagnostic>> {
     compile(files, path, &text)
 }
 
-/// Reads the policy that the test file at `path` names, and looks its profile up.
+/// Reads what can decide in the policy file at `path`.
 ///
 /// # Errors
 ///
-/// Fails with everything that is wrong with the policy, or if it lacks the profile.
+/// Fails if the file cannot be read, or has not the shape of a policy file.
+pub fn outline(files: Files, path: &Path) -> Result<Outline, Diagnostic> {
+    let text = text(files, path)?;
+    let list = |name: &str| files.text(&beside(path, name), policy::LIST_LEN_MAX);
+    Outline::read(&path.display().to_string(), &text, &list)
+}
+
+/// Reads the policy that the test file at `path` names, and looks its profiles up.
+///
+/// # Errors
+///
+/// Fails with everything that is wrong with the policy, or if it lacks a profile.
 pub fn tested_policy(
     files: Files,
     path: &Path,
@@ -70,23 +81,31 @@ pub fn tested_policy(
         vec![error(path, Some(tests.policy_place), text)]
     })?;
     let compiled = compile(files, &policy_path, &text)?;
-    let known = |name: &String| compiled.set.profile(name).is_some();
-    match &tests.profile {
-        Some(name) if !known(name) => {
-            let profiles = compiled.set.profiles().iter();
-            let names: Vec<&str> = profiles
-                .take(PROFILES_SHOWN_MAX)
-                .map(|profile| &*profile.name)
-                .collect();
+    let named = tests.cases.iter().filter_map(|case| case.profile.as_ref());
+    let unknown = named.filter(|name| compiled.set.profile(&name.text).is_none());
+    let names: Vec<&str> = compiled
+        .set
+        .profiles()
+        .iter()
+        .take(PROFILES_SHOWN_MAX)
+        .map(|profile| &*profile.name)
+        .collect();
+    let mut wrong: Vec<Diagnostic> = unknown
+        .map(|name| {
             let text = format!(
                 "no profile of `{}` is called `{}`; use {}",
                 policy_path.display(),
-                quote(name),
+                quote(&name.text),
                 or(&names)
             );
-            Err(vec![error(path, tests.profile_place, text)])
-        }
-        _ => Ok(compiled),
+            error(path, Some(name.place), text)
+        })
+        .collect();
+    wrong.dedup();
+    if wrong.is_empty() {
+        Ok(compiled)
+    } else {
+        Err(wrong)
     }
 }
 
@@ -114,5 +133,6 @@ pub fn error(path: &Path, place: Option<Place>, text: String) -> Diagnostic {
         place,
         severity: Severity::Error,
         text,
+        warning: None,
     }
 }

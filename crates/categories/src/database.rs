@@ -131,6 +131,12 @@ impl Database {
         &self.tag
     }
 
+    /// Returns every category that an answer may name: those of the lists, and those that only
+    /// overrides have.
+    pub fn answered(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(AsRef::as_ref)
+    }
+
     /// Returns the categories: those of the lists, sorted, those without rules included, and
     /// behind them those that only overrides have.
     pub fn categories(&self) -> impl Iterator<Item = &str> {

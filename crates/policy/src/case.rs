@@ -1,16 +1,15 @@
 //! Policy test files, as written and checked.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::compile::wrong_category;
-use crate::remarks::Site;
-use crate::suggest::nearest;
-use crate::written::{self, Placed, Remarks, Written, or, quote};
+use crate::written::{self, Placed, Remarks, Written};
 use crate::{Action, AskError, Diagnostic, Place};
 
+mod check;
 #[cfg(test)]
 mod tests;
 
@@ -30,20 +29,19 @@ pub const SOURCES: [&str; 12] = [
     "undecidable",
 ];
 
-/// The failure of a case that does not say which: nobody is there.
-const ERROR: &str = "error";
+/// What is done on a connection, as `enforcement` of an expectation says it.
+pub const ENFORCEMENTS: [&str; 5] = ["forward", "discard", "reset", "forbid", "redirect"];
 
-/// The tests of one profile of a policy.
+/// Requests that a case may come after.
+pub const AFTER_MAX: usize = 100;
+
+/// The tests of a policy.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct TestFile {
     /// The policy file, as written: meant from the folder of the test file.
     pub policy: String,
     /// Where it is named.
     pub policy_place: Place,
-    /// The profile of all cases; none: the policy's default profile.
-    pub profile: Option<String>,
-    /// Where it is named.
-    pub profile_place: Option<Place>,
     /// What is tested, in the order of the file. Never empty.
     pub cases: Vec<Case>,
 }
@@ -55,16 +53,38 @@ pub struct Case {
     pub name: String,
     /// Where the case is.
     pub place: Place,
+    /// The profile of the session: the case's own, or that of its table, or that of the file.
+    /// None: the policy's default profile.
+    pub profile: Option<Written>,
     /// What is requested.
     pub subject: Subject,
     /// What the categorizer answers.
     pub categorized: Categorized,
+    /// X-Attribute-Prefix of the answer, in characters of the URI.
+    pub prefix: Option<u64>,
+    /// The address that the client dialled; none: it is not known, or written as the host.
+    pub destination: Option<IpAddr>,
+    /// What DNS answers, where it is asked whether the name leads to the destination.
+    pub resolves_to: Option<Vec<IpAddr>>,
+    /// Requests that were decided before, with the same cache.
+    pub after: Vec<Earlier>,
     /// Who requests it.
     pub subscriber: Subscriber,
     /// When, for schedules. None: none of them is active.
     pub now: Option<Timestamp>,
     /// What must become of it.
     pub expect: Expectation,
+}
+
+/// A request before that of a case, of the same profile.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Earlier {
+    /// What was requested.
+    pub subject: Subject,
+    /// What the categorizer answered.
+    pub categorized: Categorized,
+    /// X-Attribute-Prefix of the answer.
+    pub prefix: Option<u64>,
 }
 
 /// What a case requests.
@@ -107,6 +127,8 @@ pub struct Expectation {
     pub location: Option<String>,
     /// The list entry or the category that decided.
     pub rule: Option<String>,
+    /// One of [`ENFORCEMENTS`].
+    pub enforcement: Option<String>,
 }
 
 /// An action without its destination.
@@ -131,20 +153,35 @@ impl TestFile {
         let file: FileWritten = written::read(name, text).map_err(|error| vec![error])?;
         let mut remarks = Remarks::new(name);
         let mut names = HashMap::new();
-        if file.cases.value.is_empty() {
-            remarks.error(file.cases.place, "no case; a test file needs one");
+        let mut cases = Vec::new();
+        if file.cases.is_none() && file.tables.is_empty() {
+            let start = Place { line: 1, column: 1 };
+            remarks.error(
+                start,
+                "no `cases` and no `tables`; a test file needs one of them",
+            );
         }
-        let cases = file.cases.value.into_iter();
-        let cases: Vec<Case> = cases
-            .filter_map(|case| check(case, &mut names, &mut remarks))
-            .collect();
-        let profile = file.profile;
+        let own = file.cases.map(|cases| TableWritten {
+            profile: None,
+            cases,
+        });
+        for table in own.into_iter().chain(file.tables) {
+            if table.cases.value.is_empty() {
+                remarks.error(table.cases.place, "no case; a table needs one");
+            }
+            let profile = table.profile.or_else(|| file.profile.clone());
+            cases.extend(table.cases.value.into_iter().filter_map(|case| {
+                let case = check::case(case, &mut names, &mut remarks)?;
+                Some(Case {
+                    profile: case.profile.or_else(|| profile.clone()),
+                    ..case
+                })
+            }));
+        }
         remarks.finish()?;
         Ok(Self {
             policy_place: file.policy.place,
             policy: file.policy.text,
-            profile_place: profile.as_ref().map(|name| name.place),
-            profile: profile.map(|name| name.text),
             cases,
         })
     }
@@ -177,6 +214,15 @@ impl Verb {
 struct FileWritten {
     policy: Written,
     profile: Option<Written>,
+    cases: Option<Placed<Vec<Placed<CaseWritten>>>>,
+    #[serde(default)]
+    tables: Vec<TableWritten>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TableWritten {
+    profile: Option<Written>,
     cases: Placed<Vec<Placed<CaseWritten>>>,
 }
 
@@ -184,14 +230,29 @@ struct FileWritten {
 #[serde(deny_unknown_fields)]
 struct CaseWritten {
     name: Written,
+    profile: Option<Written>,
     uri: Option<Written>,
     sni: Option<Written>,
     categories: Option<Placed<Vec<Written>>>,
     icap: Option<Written>,
+    prefix: Option<Written>,
+    destination: Option<Written>,
+    resolves_to: Option<Placed<Vec<Written>>>,
+    after: Option<Placed<Vec<Placed<EarlierWritten>>>>,
     #[serde(default)]
     subscriber: SubscriberWritten,
     now: Option<Written>,
     expect: Placed<ExpectWritten>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EarlierWritten {
+    uri: Option<Written>,
+    sni: Option<Written>,
+    categories: Option<Placed<Vec<Written>>>,
+    icap: Option<Written>,
+    prefix: Option<Written>,
 }
 
 #[derive(Default, Deserialize)]
@@ -208,159 +269,5 @@ struct ExpectWritten {
     source: Option<Written>,
     location: Option<Written>,
     rule: Option<Written>,
-}
-
-fn check(
-    written: Placed<CaseWritten>,
-    names: &mut HashMap<String, Site>,
-    remarks: &mut Remarks,
-) -> Option<Case> {
-    let place = written.place;
-    let case = written.value;
-    let site = remarks.site(case.name.place);
-    if let Some(first) = names.insert(case.name.text.clone(), site.clone()) {
-        let text = format!(
-            "a case at {first} is called `{}` too; give each its own name",
-            case.name.text
-        );
-        remarks.error_at(&site, text);
-    }
-    let subject = match (case.uri, case.sni) {
-        (Some(uri), None) => Some(Subject::Uri(uri.text)),
-        (None, Some(sni)) => Some(Subject::Sni(sni.text)),
-        (None, None) | (Some(_), Some(_)) => {
-            remarks.error(written.place, "a case has one of `uri` and `sni`");
-            None
-        }
-    };
-    let categorized = categorized(case.categories, case.icap, remarks);
-    let subscriber = Subscriber {
-        msisdn: case
-            .subscriber
-            .msisdn
-            .and_then(|text| digits(text, remarks)),
-        imsi: case.subscriber.imsi.and_then(|text| digits(text, remarks)),
-    };
-    let now = case.now.and_then(|text| {
-        let read = crate::moment(&text.text);
-        read.map_err(|wrong| remarks.error(text.place, wrong)).ok()
-    });
-    let expect = expectation(case.expect, remarks);
-    Some(Case {
-        name: case.name.text,
-        place,
-        subject: subject?,
-        categorized,
-        subscriber,
-        now,
-        expect: expect?,
-    })
-}
-
-fn categorized(
-    categories: Option<Placed<Vec<Written>>>,
-    icap: Option<Written>,
-    remarks: &mut Remarks,
-) -> Categorized {
-    let Some(icap) = icap else {
-        let categories = categories.map(|list| list.value).unwrap_or_default();
-        let categories = categories.into_iter();
-        return Categorized::Categories(
-            categories
-                .filter_map(|text| category(&text, remarks))
-                .collect(),
-        );
-    };
-    let class = match icap.text.as_str() {
-        ERROR => Some(AskError::Connect),
-        word => AskError::of_word(word),
-    };
-    if class.is_none() {
-        let mut words = vec![ERROR];
-        words.extend(AskError::ALL.map(AskError::as_str));
-        let text = format!(
-            "`{}` is no failure; use {}, or `categories`",
-            quote(&icap.text),
-            or(&words)
-        );
-        remarks.error(icap.place, text);
-    } else if let Some(categories) = categories {
-        let text = "a case has one of `categories` and `icap`";
-        remarks.error(categories.place, text);
-    }
-    Categorized::Failed(class.unwrap_or(AskError::Connect))
-}
-
-fn category(text: &Written, remarks: &mut Remarks) -> Option<String> {
-    let category = text.text.to_ascii_lowercase();
-    match wrong_category(&category) {
-        None => Some(category),
-        Some(wrong) => {
-            remarks.error(text.place, wrong);
-            None
-        }
-    }
-}
-
-fn digits(text: Written, remarks: &mut Remarks) -> Option<String> {
-    if !text.text.is_empty() && text.text.bytes().all(|b| b.is_ascii_digit()) {
-        return Some(text.text);
-    }
-    let wrong = format!(
-        "`{}` is not a subscriber's number; use digits only",
-        text.text.escape_debug()
-    );
-    remarks.error(text.place, wrong);
-    None
-}
-
-fn expectation(written: Placed<ExpectWritten>, remarks: &mut Remarks) -> Option<Expectation> {
-    let ExpectWritten {
-        action,
-        source,
-        location,
-        rule,
-    } = written.value;
-    let verb = verb(&action, remarks);
-    if let Some(source) = &source {
-        check_source(source, remarks);
-    }
-    if let Some(location) = &location
-        && matches!(verb, Some(Verb::Pass | Verb::Block))
-    {
-        let text = "only `action: redirect` has a `location`";
-        remarks.error(location.place, text);
-    }
-    Some(Expectation {
-        place: written.place,
-        action: verb?,
-        source: source.map(|text| text.text),
-        location: location.map(|text| text.text),
-        rule: rule.map(|text| text.text),
-    })
-}
-
-fn verb(text: &Written, remarks: &mut Remarks) -> Option<Verb> {
-    match text.text.as_str() {
-        "pass" => Some(Verb::Pass),
-        "block" => Some(Verb::Block),
-        "redirect" => Some(Verb::Redirect),
-        other => {
-            let wrong = format!("`{other}` is not an action; use pass, block or redirect");
-            remarks.error(text.place, wrong);
-            None
-        }
-    }
-}
-
-fn check_source(text: &Written, remarks: &mut Remarks) {
-    let found = text.text.as_str();
-    if SOURCES.contains(&found) {
-        return;
-    }
-    let wrong = match nearest(found, SOURCES) {
-        Some(near) => format!("`{found}` is not a source; did you mean `{near}`?"),
-        None => format!("`{found}` is not a source; use {}", SOURCES.join(", ")),
-    };
-    remarks.error(text.place, wrong);
+    enforcement: Option<Written>,
 }

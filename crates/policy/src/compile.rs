@@ -1,23 +1,25 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 
 use crate::file::PolicyFile;
 use crate::suggest::unknown;
 use crate::written::{self, Remarks, Written};
-use crate::{Diagnostic, PolicySet};
+use crate::{Diagnostic, PolicySet, Warning};
 
 mod destinations;
 mod entries;
 mod policies;
 mod profiles;
 mod times;
+mod unused;
 mod warnings;
 
 #[cfg(test)]
 mod tests;
 
 pub use entries::LIST_LEN_MAX;
+pub(crate) use entries::read_all as read_lists;
 pub(crate) use policies::wrong_category;
 
 /// A policy file that can be used, with what its author should know.
@@ -27,6 +29,8 @@ pub struct Compiled {
     pub set: PolicySet,
     /// Warnings.
     pub warnings: Vec<Diagnostic>,
+    /// Kinds of warnings that the file silences.
+    pub allowed: BTreeSet<Warning>,
 }
 
 /// Reads the text of the policy file called `name` and makes it ready to decide with.
@@ -46,6 +50,7 @@ pub fn compile(
 ) -> Result<Compiled, Vec<Diagnostic>> {
     let file: PolicyFile = written::read(name, text).map_err(|error| vec![error])?;
     let mut remarks = Remarks::new(name);
+    allow(&file.allow_warnings, &mut remarks);
     let lists = entries::read_all(&file.lists, read, &mut remarks);
     let mut destinations = destinations::Destinations::default();
     let policies = policies::compile(&file.policies, &mut destinations, &mut remarks);
@@ -54,11 +59,13 @@ pub fn compile(
         lists: &lists,
         policies: &policies,
         bypass: &bypass,
+        list_users: BTreeMap::new(),
         destinations,
         times: times::Times::new(&file.schedules, &mut remarks),
         remarks,
     };
     let compiled = profiles.compile(&file.profiles.value);
+    profiles.warn_of_unused(&file, &compiled);
     let profiles::Compiler {
         destinations,
         times,
@@ -80,6 +87,7 @@ pub fn compile(
             remarks.error(default.place, unknown("profile", &default.text, &mut names));
         }
     }
+    let allowed = remarks.allowed().clone();
     let warnings = remarks.finish()?;
     let default_profile = default_profile.map(|name| name.text.as_str());
     let set = PolicySet::new(
@@ -89,7 +97,21 @@ pub fn compile(
         destinations.into_all(),
         times.into_timetable(),
     );
-    Ok(Compiled { set, warnings })
+    Ok(Compiled {
+        set,
+        warnings,
+        allowed,
+    })
+}
+
+/// Silences the warnings that the file names.
+fn allow(written: &[Written], remarks: &mut Remarks) {
+    for name in written {
+        match Warning::of_name(&name.text) {
+            Ok(warning) => remarks.allow([warning]),
+            Err(unknown) => remarks.error(name.place, unknown),
+        }
+    }
 }
 
 fn bypass(written: &[Written], remarks: &mut Remarks) -> Vec<IpNet> {

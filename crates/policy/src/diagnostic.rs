@@ -1,5 +1,6 @@
 use std::fmt;
 
+use crate::Warning;
 use crate::written::visible;
 
 /// Characters of a remark that are shown. What is quoted in it may be as long as its file.
@@ -34,6 +35,8 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// What was found, and what is accepted.
     pub text: String,
+    /// Which kind of warning it is, by which it can be silenced.
+    pub warning: Option<Warning>,
 }
 
 impl fmt::Display for Place {
@@ -58,7 +61,10 @@ impl fmt::Display for Diagnostic {
         if shown.len() < self.text.len() {
             f.write_str("…")?;
         }
-        Ok(())
+        match self.warning {
+            Some(warning) => write!(f, " [{}]", warning.as_str()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -81,6 +87,7 @@ mod tests {
             place: Some(Place { line: 2, column: 3 }),
             severity: Severity::Error,
             text: text.to_owned(),
+            warning: None,
         };
         assert_eq!(
             remark.to_string(),

@@ -26,6 +26,8 @@ pub(crate) struct PolicyFile {
     pub(crate) default_profile: Option<Written>,
     #[serde(default)]
     pub(crate) bypass: Vec<Written>,
+    #[serde(default)]
+    pub(crate) allow_warnings: Vec<Written>,
 }
 
 /// A list of entries, or the file that holds them.
@@ -161,6 +163,34 @@ pub(crate) enum ActionWritten {
     Redirect(Written),
     /// Something else; it is called by its kind.
     Neither(&'static str),
+}
+
+impl ProfileWritten {
+    /// Returns the policies that the profile names, whenever they hold.
+    pub(crate) fn policy_names(&self) -> impl Iterator<Item = &str> {
+        let all: &[_] = match self.policy.as_ref().map(|written| &written.value) {
+            None | Some(Loose::Nothing) => &[],
+            Some(Loose::List(all)) => all,
+            Some(Loose::Word(_) | Loose::Map(_)) => self.policy.as_slice(),
+        };
+        all.iter().filter_map(|one| match &one.value {
+            Loose::Word(name) => Some(name.as_str()),
+            Loose::Map(timed) => Some(timed.policy.text.as_str()),
+            Loose::List(_) | Loose::Nothing => None,
+        })
+    }
+
+    /// Returns the lists that the profile names, whatever it does with them and when.
+    pub(crate) fn list_names(&self) -> impl Iterator<Item = &str> {
+        let timed = self.pass_list.iter().chain(&self.block_list);
+        let timed = timed.filter_map(|one| match &one.value {
+            Loose::Word(name) => Some(name.as_str()),
+            Loose::Map(timed) => Some(timed.list.text.as_str()),
+            Loose::List(_) | Loose::Nothing => None,
+        });
+        let redirected = self.redirect_list.iter().flat_map(|it| &it.lists);
+        timed.chain(redirected.map(|name| name.text.as_str()))
+    }
 }
 
 impl ErrorActionsWritten {

@@ -9,17 +9,18 @@ pub enum FileKind {
     Config,
     /// The policy author's file: `profiles`, `policies`, `lists` and so on.
     Policy,
-    /// Policy tests: `cases`.
+    /// Policy tests: `cases` or `tables`.
     Test,
 }
 
-const POLICY_KEYS: [&str; 6] = [
+const POLICY_KEYS: [&str; 7] = [
     "profiles",
     "policies",
     "schedules",
     "lists",
     "bypass",
     "default_profile",
+    "allow_warnings",
 ];
 
 impl FileKind {
@@ -29,7 +30,7 @@ impl FileKind {
     pub fn of(text: &str) -> Option<Self> {
         let keys = keys(text);
         let has = |names: &[&str]| keys.iter().any(|key| names.contains(&key.as_str()));
-        if has(&["cases"]) {
+        if has(&["cases", "tables"]) {
             Some(Self::Test)
         } else if has(&["proxy", "icap_server", "sessions"]) {
             Some(Self::Config)

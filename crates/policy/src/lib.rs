@@ -12,20 +12,26 @@ mod failure;
 mod file;
 mod kind;
 mod lists;
+mod outline;
 mod redirect;
 mod remarks;
 mod schedule;
 mod set;
 mod suggest;
+mod warning;
 pub mod written;
 
 pub use action::{Action, BlockResponse, DestinationId, Effect, SniCheck, most_restrictive};
-pub use case::{Case, Categorized, Expectation, SOURCES, Subject, Subscriber, TestFile, Verb};
+pub use case::{
+    AFTER_MAX, Case, Categorized, ENFORCEMENTS, Earlier, Expectation, SOURCES, Subject, Subscriber,
+    TestFile, Verb,
+};
 pub use compile::{Compiled, LIST_LEN_MAX, compile};
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use failure::{AskError, ErrorActions};
 pub use kind::FileKind;
 pub use lists::{ListHit, ListKind, Lists};
+pub use outline::{Outline, OutlinedProfile, Rule, RuleKind};
 pub use redirect::{
     BadTemplate, FormattingCode, LOCATION_LEN_MAX, RedirectFacts, RedirectTemplate,
 };
@@ -34,3 +40,5 @@ pub use schedule::{
     Window, moment,
 };
 pub use set::{CategoryPolicy, PolicySet, Profile};
+pub use suggest::nearest;
+pub use warning::Warning;

@@ -146,6 +146,38 @@ impl Lists {
         self.prefixes.has_below(prefix)
     }
 
+    /// Returns the entry that does the same to all that `entry` decides, at all times, if `entry`
+    /// were not there. Where times differ nothing is claimed.
+    pub(crate) fn spare(&self, entry: &Entry) -> Option<&Arc<str>> {
+        let (own, next) = match entry {
+            Entry::Domain(domain) => {
+                let mut domains = self.domains.matches(domain.as_str());
+                (domains.next()?.1, domains.next()?.1)
+            }
+            Entry::Prefix(prefix) if prefix.ends_in_host() => return None,
+            Entry::Prefix(prefix) => {
+                let uri = NormalUri::parse(prefix.as_str().as_bytes()).ok()?;
+                let mut nesting = self.prefixes.nesting(prefix);
+                let own = nesting.next()?.1;
+                let next = match nesting.next() {
+                    Some((outer, uses)) if outer.as_str().len() >= uri.host_end() => uses,
+                    inside_host => match self.domains.longest(uri.host()) {
+                        Some((_, uses)) => uses,
+                        None => inside_host?.1,
+                    },
+                };
+                (own, next)
+            }
+        };
+        match (own, next) {
+            (Uses::One(own), Uses::One(next)) => {
+                let same = own.action == next.action && next.when == When::Always;
+                same.then_some(&next.rule)
+            }
+            (Uses::One(_) | Uses::Several(_), _) => None,
+        }
+    }
+
     /// Returns how much of `uri` a URI must share to get the same hit. All that share the origin
     /// match the same domains and the same prefixes up to the origin's end, so only longer
     /// entries could tell them apart.

@@ -130,6 +130,29 @@ impl RedirectTemplate {
         Ok(template)
     }
 
+    /// Returns the characters that the destination has before it is cut.
+    pub(crate) fn whole_len(&self, facts: RedirectFacts<'_>) -> usize {
+        let pieces = self.pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => text.len(),
+            Piece::Value(FormattingCode::Msisdn) => facts.msisdn.len(),
+            Piece::Value(FormattingCode::Imsi) => facts.imsi.len(),
+            Piece::Value(FormattingCode::Uri) => facts.uri.len(),
+        });
+        pieces.sum()
+    }
+
+    /// Returns whether something stands behind `%U`, which is as long as a client makes it.
+    pub(crate) fn goes_on_after_uri(&self) -> bool {
+        let after = self
+            .pieces
+            .iter()
+            .skip_while(|piece| **piece != Piece::Value(FormattingCode::Uri));
+        after.skip(1).any(|piece| match piece {
+            Piece::Text(text) => !text.is_empty(),
+            Piece::Value(_) => true,
+        })
+    }
+
     /// Returns the destination as written.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -1,10 +1,10 @@
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::written::{Placed, Written};
-use crate::{Diagnostic, Place, Severity};
+use crate::{Diagnostic, Place, Severity, Warning};
 
 /// Errors, and warnings, kept of one file. The rest is counted.
 pub const REMARKS_MAX: usize = 100;
@@ -16,6 +16,7 @@ pub struct Remarks {
     list: Vec<Diagnostic>,
     errors: Count,
     warnings: Count,
+    allowed: BTreeSet<Warning>,
 }
 
 /// A place in a file, which may be another than the one that is read.
@@ -40,6 +41,7 @@ impl Remarks {
             list: Vec::new(),
             errors: Count::default(),
             warnings: Count::default(),
+            allowed: BTreeSet::new(),
         }
     }
 
@@ -48,9 +50,20 @@ impl Remarks {
         self.error_at(&self.site(place), text);
     }
 
-    /// Adds a warning.
-    pub fn warning(&mut self, place: Place, text: impl Into<String>) {
-        self.warning_at(&self.site(place), text);
+    /// Adds a warning, unless its kind is allowed.
+    pub fn warning(&mut self, warning: Warning, place: Place, text: impl Into<String>) {
+        self.warning_at(warning, &self.site(place), text);
+    }
+
+    /// Silences warnings of these kinds from here on.
+    pub fn allow(&mut self, warnings: impl IntoIterator<Item = Warning>) {
+        self.allowed.extend(warnings);
+    }
+
+    /// Returns the kinds that are silenced.
+    #[must_use]
+    pub fn allowed(&self) -> &BTreeSet<Warning> {
+        &self.allowed
     }
 
     /// Adds remarks about this or other files.
@@ -109,6 +122,7 @@ impl Remarks {
                     place: None,
                     severity,
                     text: format!("{dropped} more {what} are not shown"),
+                    warning: None,
                 });
             }
         }
@@ -138,11 +152,17 @@ impl Remarks {
         self.push(site.remark(Severity::Error, text.into()));
     }
 
-    pub(crate) fn warning_at(&mut self, site: &Site, text: impl Into<String>) {
-        self.push(site.remark(Severity::Warning, text.into()));
+    pub(crate) fn warning_at(&mut self, warning: Warning, site: &Site, text: impl Into<String>) {
+        self.push(Diagnostic {
+            warning: Some(warning),
+            ..site.remark(Severity::Warning, text.into())
+        });
     }
 
     fn push(&mut self, remark: Diagnostic) {
+        if remark.warning.is_some_and(|it| self.allowed.contains(&it)) {
+            return;
+        }
         let count = match remark.severity {
             Severity::Error => &mut self.errors,
             Severity::Warning => &mut self.warnings,
@@ -164,6 +184,7 @@ impl Site {
             place: Some(self.place),
             severity,
             text,
+            warning: None,
         }
     }
 }
@@ -183,7 +204,7 @@ mod tests {
         let mut remarks = Remarks::new("f.yaml");
         for line in [1, 1].into_iter().chain(1..=103) {
             remarks.error(Place { line, column: 1 }, "wrong");
-            remarks.warning(Place { line, column: 1 }, "odd");
+            remarks.warning(Warning::UnusedList, Place { line, column: 1 }, "odd");
         }
         assert!(!remarks.usable());
         let list = remarks.into_list();
@@ -206,7 +227,7 @@ mod tests {
             place: Place { line: 9, column: 1 },
         };
         remarks.error_at(&site, "wrong");
-        remarks.warning(Place { line: 2, column: 1 }, "odd");
+        remarks.warning(Warning::UnusedList, Place { line: 2, column: 1 }, "odd");
         remarks.error(Place { line: 1, column: 5 }, "wrong");
         let list: Vec<String> = remarks
             .into_list()
@@ -217,7 +238,7 @@ mod tests {
             list,
             [
                 "f.yaml:1:5: error: wrong",
-                "f.yaml:2:1: warning: odd",
+                "f.yaml:2:1: warning: odd [unused_list]",
                 "a.txt:9:1: error: wrong",
             ]
         );

@@ -10,10 +10,7 @@ const WORD_LEN_MAX: usize = 64;
 const NAMES_SHOWN_MAX: usize = 10;
 
 /// Returns the candidate that differs from `word` by the fewest letters, if they are few.
-pub(crate) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = DISTANCE_MAX.min(word.chars().count() / 2);
     candidates
         .into_iter()

@@ -14,6 +14,7 @@ use serde_yaml::{
 };
 
 pub use crate::remarks::{REMARKS_MAX, Remarks};
+use crate::suggest::nearest;
 use crate::{Diagnostic, Place, Severity};
 
 /// Bytes of one file. Long lists go into files of their own.
@@ -27,6 +28,9 @@ pub const DEPTH_MAX: usize = 32;
 
 /// Characters of a file that a remark quotes at most.
 pub const QUOTE_LEN_MAX: usize = 60;
+
+/// Words that are all shown where another was written.
+const WORDS_FEW: usize = 4;
 
 /// A single value of a file, as text, with its place.
 ///
@@ -65,6 +69,7 @@ pub fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Diagnostic
         place,
         severity: Severity::Error,
         text,
+        warning: None,
     };
     if text.len() > FILE_LEN_MAX {
         return Err(refuse(None, too_much()));
@@ -140,14 +145,14 @@ impl Written {
         let found = words.iter().find(|(word, _)| *word == self.text);
         if found.is_none() {
             let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            remarks.error(
-                self.place,
-                format!(
-                    "`{}` is not known here; use {}",
-                    quote(&self.text),
-                    or(&words)
-                ),
-            );
+            let found = quote(&self.text);
+            // Few words are better seen than guessed.
+            let near = nearest(&self.text, words.iter().copied());
+            let text = match near.filter(|_| words.len() > WORDS_FEW) {
+                Some(near) => format!("`{found}` is not known here; did you mean `{near}`?"),
+                None => format!("`{found}` is not known here; use {}", or(&words)),
+            };
+            remarks.error(self.place, text);
         }
         found.map(|(_, value)| *value)
     }
@@ -297,9 +302,13 @@ fn explain(error: &Error, text: &str) -> String {
     match error.without_snippet() {
         Error::SerdeUnknownField {
             field, expected, ..
-        } => {
-            format!("`{}` is not a key here; use {}", quote(field), or(expected))
-        }
+        } => match nearest(field, expected.iter().copied()) {
+            Some(near) => format!(
+                "`{}` is not a key here; did you mean `{near}`?",
+                quote(field)
+            ),
+            None => format!("`{}` is not a key here; use {}", quote(field), or(expected)),
+        },
         Error::SerdeUnknownVariant {
             variant, expected, ..
         } => {

@@ -96,6 +96,14 @@ impl Directory {
             .or_else(|| self.selection.apn_default(apn?))
     }
 
+    /// Returns all profiles that a session here can have, by name. Some come more than once.
+    pub fn profiles(&self) -> impl Iterator<Item = &Arc<str>> {
+        let ranges = self.ranges.iter().map(|(_, session)| session);
+        let sessions = ranges.chain(self.users.values());
+        let own = sessions.filter_map(|session| session.profile.as_ref());
+        own.chain(self.selection.profiles())
+    }
+
     /// Returns how profiles are selected for the sessions that feeds report.
     #[must_use]
     pub fn selection(&self) -> &Selection {

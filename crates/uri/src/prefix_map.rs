@@ -60,6 +60,13 @@ impl<V> PrefixMap<V> {
             .map(|nested| (&nested.prefix, &nested.value))
     }
 
+    /// Returns the entry equal to `prefix` and those that it is nested in, longest first.
+    pub fn nesting(&self, prefix: &Prefix) -> impl Iterator<Item = (&Prefix, &V)> {
+        let longest = self.longest(prefix.as_str());
+        std::iter::successors(self.at(longest), |nested| self.at(nested.parent))
+            .map(|nested| (&nested.prefix, &nested.value))
+    }
+
     /// Returns whether an entry starts with `text` and is longer than it.
     #[must_use]
     pub fn has_below(&self, text: &str) -> bool {
@@ -86,7 +93,7 @@ impl<V> PrefixMap<V> {
         self.entries.is_empty()
     }
 
-    /// Returns the entry with the longest prefix of `text`, which has an origin.
+    /// Returns the entry with the longest prefix of `text`, a URI or an entry.
     fn longest(&self, text: &str) -> Option<usize> {
         let last = match origin(text).and_then(|origin| self.origins.get(origin)) {
             Some(range) => self.first_after(text, range.clone()).checked_sub(1),

@@ -316,7 +316,7 @@ drain_s: 3601
         check(
             "{listens: ['127.0.0.1:1344']}",
             expect![[r#"
-                weir.yaml:1:2: error: `listens` is not a key here; use `admin`, `listen`, `categories`, `overrides`, `overload`, `prefix_unit`, `max_age_s`, `connections_max`, `limits`, `workers` or `drain_s`
+                weir.yaml:1:2: error: `listens` is not a key here; did you mean `listen`?
             "#]],
         );
     }
@@ -363,7 +363,7 @@ listen:
         check(
             "{listen: [{adress: '127.0.0.1:1'}], categories: c}",
             expect![[r#"
-                weir.yaml:1:12: error: `adress` is not a key here; use `address`, `unix`, `mode`, `clients` or `tls`
+                weir.yaml:1:12: error: `adress` is not a key here; did you mean `address`?
             "#]],
         );
     }

@@ -8,7 +8,7 @@ use service::exit;
 
 use crate::cli::Categories;
 use crate::load::{CategoriesError, category_source};
-use crate::{Failure, failure};
+use crate::{Failure, excerpt};
 
 mod build;
 mod diff;
@@ -44,7 +44,7 @@ impl Form {
 
 fn open(path: &Path) -> Result<Database, Failure> {
     let (database, remarks) = category_source(path).map_err(|source| unusable(path, source))?;
-    failure::print(&remarks);
+    excerpt::print(&remarks);
     Ok(database)
 }
 

@@ -18,7 +18,7 @@ use service::exit;
 use crate::cli::PolicyDiff;
 use crate::files::Files;
 use crate::load::category_source;
-use crate::{Failure, failure, load};
+use crate::{Failure, excerpt, load};
 use judge::Judge;
 pub use requests::Format;
 use tally::Tally;
@@ -102,7 +102,7 @@ fn sides(options: &PolicyDiff) -> Result<Sides, Failure> {
             source: Box::new(error),
         });
         read.map(|(database, remarks)| {
-            failure::print(&remarks);
+            excerpt::print(&remarks);
             database
         })
     });

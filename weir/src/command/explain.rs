@@ -125,6 +125,19 @@ fn requested(options: &Explain) -> Result<Requested, Failure> {
     Ok(requested)
 }
 
+/// Returns the steps of a decision as lines, for whoever expected another.
+pub(crate) fn trace(explanation: &Explanation, requested: &Requested) -> String {
+    let mut page = Page(String::new());
+    if let Ok(readings) = &requested.readings {
+        page.line("normal form", readings.normal().as_str());
+    }
+    let profile = explanation.decision.profile.as_deref();
+    page.line("profile", profile.unwrap_or("none"));
+    page.steps(explanation);
+    page.conclusion(&explanation.decision, requested);
+    page.0
+}
+
 impl Page {
     fn line(&mut self, label: &str, text: &str) {
         // Writing to a `String` cannot fail.

@@ -1,136 +1,197 @@
 //! `weir test`: runs policy tests through the engine that decides requests.
 
 use std::io::Write;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use filter::{Answer, AskError, CacheLimits, Filter, Request, Rules, Step};
-use policy::written::quote;
-use policy::{Case, Categorized, RedirectFacts, TestFile, Verb};
+use filter::Answer;
+use policy::{Case, Place, TestFile};
 use service::exit;
 
-use crate::files::Files;
-use crate::requested::Requested;
+use crate::cli::{ResultFormat, Test};
+use crate::files::{Files, beside};
 use crate::{Failure, load};
+use coverage::Coverage;
+
+mod case;
+mod coverage;
+mod find;
+mod formats;
+mod watch;
+
+/// What became of all cases.
+#[derive(Debug, Default)]
+pub(crate) struct Results {
+    files: Vec<FileResults>,
+    /// Of each policy, if asked for.
+    coverage: Option<Coverage>,
+    /// Percent that must be covered.
+    fail_under: Option<u8>,
+}
+
+/// What became of the cases of one file.
+#[derive(Debug)]
+struct FileResults {
+    name: String,
+    cases: Vec<CaseResult>,
+}
 
 /// What became of one case.
-struct Outcome {
-    action: Verb,
-    source: &'static str,
-    location: Option<String>,
-    rule: Option<Arc<str>>,
+#[derive(Debug)]
+struct CaseResult {
+    name: String,
+    /// Where its expectation is.
+    place: Place,
+    /// Empty: it passed.
+    faults: Vec<Fault>,
+    /// Why the decision is what it is, of a case that failed.
+    trace: String,
+}
+
+/// Something that is not as expected.
+#[derive(Debug, Eq, PartialEq)]
+struct Fault {
+    what: &'static str,
+    expected: String,
+    got: Option<String>,
+}
+
+/// A test file with its policy.
+struct Loaded {
+    path: PathBuf,
+    tests: TestFile,
+    policy_path: PathBuf,
+    rules: filter::Rules,
 }
 
 /// Runs the tests of every file and prints what passed and what did not.
-pub(crate) fn run(paths: &[PathBuf], out: &mut dyn Write) -> Result<u8, Failure> {
-    let mut passed = 0;
-    let mut failed = 0;
-    for path in paths {
-        let text = load::text(Files::Disk, path);
-        let text = text.map_err(|remark| Failure::Configuration(vec![remark]))?;
-        let name = path.display().to_string();
-        let tests = TestFile::parse(&name, &text).map_err(Failure::Configuration)?;
-        let policy = load::tested_policy(Files::Disk, path, &tests);
-        let policy = policy.map_err(Failure::Configuration)?.set;
-        let rules = Rules {
-            policy: Arc::new(policy),
-            policy_generation: 0,
-            icap_generation: 0,
-            now: None,
-        };
-        writeln!(out, "{name}")?;
-        for case in &tests.cases {
-            let rules = Rules {
-                now: case.now,
-                ..rules.clone()
-            };
-            let faults = faults(case, &outcome(&rules, tests.profile.as_deref(), case));
-            report(case, path, &faults, out)?;
-            match faults.is_empty() {
-                true => passed += 1,
-                false => failed += 1,
-            }
+pub(crate) fn run(options: &Test, out: &mut dyn Write) -> Result<u8, Failure> {
+    if options.watch {
+        if options.format != ResultFormat::Text {
+            let text = "--watch is for people; leave --format out";
+            return Err(Failure::Usage(text.to_owned()));
         }
+        return watch::run(options, out);
     }
-    writeln!(out, "{passed} passed, {failed} failed")?;
-    Ok(if failed == 0 {
+    once(options, out)
+}
+
+/// Runs the tests a single time.
+fn once(options: &Test, out: &mut dyn Write) -> Result<u8, Failure> {
+    let loaded = load_all(&find::test_files(&options.paths)?)?;
+    let results = results(options, &loaded)?;
+    formats::write(&results, options.format, out)?;
+    Ok(if results.are_good() {
         exit::SUCCESS
     } else {
         exit::FAILURE
     })
 }
 
-fn report(case: &Case, path: &Path, faults: &[String], out: &mut dyn Write) -> std::io::Result<()> {
-    if faults.is_empty() {
-        return writeln!(out, "  pass  {}", quote(&case.name));
-    }
-    writeln!(
-        out,
-        "  FAIL  {} ({}:{})",
-        quote(&case.name),
-        path.display(),
-        case.expect.place
-    )?;
-    for fault in faults {
-        writeln!(out, "          {fault}")?;
-    }
-    Ok(())
-}
-
-/// Decides the case as a gateway with an empty cache would.
-fn outcome(rules: &Rules, profile: Option<&str>, case: &Case) -> Outcome {
-    let requested = match &case.subject {
-        policy::Subject::Uri(uri) => Requested::uri(uri),
-        policy::Subject::Sni(name) => Requested::server_name(name),
-    };
-    let profile = match profile {
-        Some(name) => rules.policy.profile(name),
-        None => rules.policy.default_profile(),
-    };
-    let request = Request {
-        profile: profile.map(|profile| &profile.name),
-        target: requested.target(),
-        destination: requested.address(),
-    };
-    let limits = CacheLimits {
-        entries_max: NonZeroUsize::new(1),
-        lifetime: Duration::ZERO,
-    };
-    let mut filter = Filter::new(limits);
-    let now = Instant::now();
-    let decision = match filter.begin(rules, request, now) {
-        Step::Decided(decision) => decision,
-        Step::Ask(question) => {
-            let answers = question
-                .uris()
-                .iter()
-                .map(|_| answer(&case.categorized))
-                .collect();
-            filter.finish(rules, question, answers, now)
+/// Reads all files before the first case is run, so that everything wrong is told at once.
+fn load_all(paths: &[PathBuf]) -> Result<Vec<Loaded>, Failure> {
+    let mut loaded = Vec::new();
+    let mut wrong = Vec::new();
+    for path in paths {
+        match load_one(path) {
+            Ok(file) => loaded.push(file),
+            Err(remarks) => wrong.extend(remarks),
         }
-    };
-    let facts = RedirectFacts {
-        msisdn: case.subscriber.msisdn.as_deref().unwrap_or_default(),
-        imsi: case.subscriber.imsi.as_deref().unwrap_or_default(),
-        uri: requested.as_received(),
-    };
-    let enforced = requested.enforced(&decision);
-    Outcome {
-        action: enforced,
-        source: decision.source.as_str(),
-        location: decision
-            .location(facts)
-            .filter(|_| enforced == Verb::Redirect),
-        rule: decision.rule,
+    }
+    wrong.dedup();
+    match wrong.is_empty() {
+        true => Ok(loaded),
+        false => Err(Failure::Configuration(wrong)),
     }
 }
 
-fn answer(categorized: &Categorized) -> Result<Answer, AskError> {
-    match categorized {
-        Categorized::Categories(names) => Ok(answer_of(names)),
-        Categorized::Failed(class) => Err(*class),
+fn load_one(path: &Path) -> Result<Loaded, Vec<policy::Diagnostic>> {
+    let text = load::text(Files::Disk, path).map_err(|remark| vec![remark])?;
+    let tests = TestFile::parse(&path.display().to_string(), &text)?;
+    let policy = load::tested_policy(Files::Disk, path, &tests)?.set;
+    Ok(Loaded {
+        path: path.to_owned(),
+        policy_path: beside(path, &tests.policy),
+        tests,
+        rules: filter::Rules {
+            policy: Arc::new(policy),
+            policy_generation: 0,
+            icap_generation: 0,
+            now: None,
+        },
+    })
+}
+
+fn results(options: &Test, loaded: &[Loaded]) -> Result<Results, Failure> {
+    let covers = options.coverage || options.fail_under.is_some();
+    let mut results = Results {
+        coverage: covers.then(Coverage::default),
+        fail_under: options.fail_under,
+        ..Results::default()
+    };
+    for Loaded {
+        path,
+        tests,
+        policy_path,
+        rules,
+    } in loaded
+    {
+        if let Some(coverage) = &mut results.coverage {
+            coverage.add_policy(policy_path)?;
+        }
+        let mut cases = Vec::new();
+        for case in &tests.cases {
+            let rules = &filter::Rules {
+                now: case.now,
+                ..rules.clone()
+            };
+            let outcome = case::Outcome::of(rules, case);
+            if let Some(coverage) = &mut results.coverage {
+                coverage.touch(policy_path, &outcome.touched);
+            }
+            cases.push(result(rules, case, &outcome));
+        }
+        results.files.push(FileResults {
+            name: path.display().to_string(),
+            cases,
+        });
+    }
+    Ok(results)
+}
+
+fn result(rules: &filter::Rules, case: &Case, outcome: &case::Outcome) -> CaseResult {
+    let faults = outcome.faults(case);
+    CaseResult {
+        name: case.name.clone(),
+        place: case.expect.place,
+        trace: match faults.is_empty() {
+            true => String::new(),
+            false => outcome.trace(rules, case),
+        },
+        faults,
+    }
+}
+
+impl Results {
+    fn passed(&self) -> usize {
+        let cases = self.files.iter().flat_map(|file| &file.cases);
+        cases.filter(|case| case.faults.is_empty()).count()
+    }
+
+    fn failed(&self) -> usize {
+        let cases = self.files.iter().flat_map(|file| &file.cases);
+        cases.filter(|case| !case.faults.is_empty()).count()
+    }
+
+    /// Returns whether enough is covered.
+    fn covers_enough(&self) -> bool {
+        let under = self.fail_under.unwrap_or_default();
+        let coverage = self.coverage.as_ref();
+        coverage.is_none_or(|coverage| coverage.is_at_least(under))
+    }
+
+    fn are_good(&self) -> bool {
+        self.failed() == 0 && self.covers_enough()
     }
 }
 
@@ -143,32 +204,6 @@ pub(crate) fn answer_of(names: &[String]) -> Answer {
         prefix: None,
         lifetime: None,
     }
-}
-
-/// Says where the outcome is not what the case expects.
-fn faults(case: &Case, outcome: &Outcome) -> Vec<String> {
-    let expect = &case.expect;
-    let mut faults = Vec::new();
-    let mut compare = |what: &str, expected: Option<&str>, got: Option<&str>| {
-        if expected.is_some() && expected != got {
-            let expected = expected.unwrap_or_default();
-            let got = got.map_or_else(|| "none".to_owned(), |got| format!("`{got}`"));
-            faults.push(format!("{what}: expected `{expected}`, got {got}"));
-        }
-    };
-    compare(
-        "action",
-        Some(expect.action.as_str()),
-        Some(outcome.action.as_str()),
-    );
-    compare("source", expect.source.as_deref(), Some(outcome.source));
-    compare(
-        "location",
-        expect.location.as_deref(),
-        outcome.location.as_deref(),
-    );
-    compare("rule", expect.rule.as_deref(), outcome.rule.as_deref());
-    faults
 }
 
 #[cfg(test)]

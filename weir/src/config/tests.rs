@@ -154,7 +154,7 @@ sessions:
     check(
         "icap_server: {listen: [], categories: a}\nsessions: {statics: []}",
         expect![[r#"
-            weir.yaml:2:12: error: `statics` is not a key here; use `static`, `apn_defaults`, `rules` or `users`
+            weir.yaml:2:12: error: `statics` is not a key here; did you mean `static`?
         "#]],
     );
 }

@@ -239,7 +239,7 @@ mod tests {
         let remarks = Sources::parse(Path::new("s.yaml"), text).unwrap_err();
         let lines: String = remarks.iter().map(|it| format!("{it}\n")).collect();
         expect![[r#"
-            s.yaml:1:31: error: `squidGuard` is not known here; use `squidguard`, `domains`, `hostnames`, `hosts`, `adblock`, `urls`, `url_csv` or `expressions`
+            s.yaml:1:31: error: `squidGuard` is not known here; did you mean `squidguard`?
             s.yaml:1:84: error: the folders of squidGuard's layout name the categories; leave this out
             s.yaml:2:18: error: `a b` is not a host name or an IP address
         "#]]

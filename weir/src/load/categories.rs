@@ -6,7 +6,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use categories::{BuildError, Builder, Database, InvalidDatabase, ListKind, Overrides, Report};
-use policy::{Diagnostic, Place, Severity};
+use policy::{Diagnostic, Place, Severity, Warning};
 
 use super::error;
 use crate::config::IcapServer;
@@ -163,12 +163,14 @@ pub(crate) fn remarks(file: &str, report: Report) -> Vec<Diagnostic> {
             }),
             severity: Severity::Warning,
             text: format!("{}; the line is left out", bad.fault),
+            warning: Some(Warning::BadCategoryLine),
         })
         .collect();
     if unshown > 0 {
         let text = format!("{unshown} more lines are left out");
         let mut remark = error(Path::new(file), None, text);
         remark.severity = Severity::Warning;
+        remark.warning = Some(Warning::BadCategoryLine);
         remarks.push(remark);
     }
     remarks
@@ -220,7 +222,7 @@ mod tests {
         let prefix = format!("{}/", folder.path().display());
         let lines: String = remarks.iter().map(|it| format!("{it}\n")).collect();
         expect![[r#"
-            news/domains:3:1: warning: `no host` is not a host name or an IP address; a line of `domains` is a host name such as `host.example` or an IP address; the line is left out
+            news/domains:3:1: warning: `no host` is not a host name or an IP address; a line of `domains` is a host name such as `host.example` or an IP address; the line is left out [bad_category_line]
         "#]].assert_eq(&lines.replace(&prefix, ""));
         let built = folder.path().join("built");
         fs::write(&built, database.as_bytes()).unwrap();

@@ -3,7 +3,13 @@ use std::sync::Arc;
 
 use crate::redirect::FormattingCode;
 use crate::written::{Remarks, Written};
-use crate::{DestinationId, RedirectTemplate};
+use crate::{DestinationId, LOCATION_LEN_MAX, RedirectFacts, RedirectTemplate, Warning};
+
+/// Digits of an MSISDN and of an IMSI at most (E.164, E.212).
+const DIGITS_MAX: &str = "999999999999999";
+
+/// Characters of a request's URI that a destination should have room for, after escaping.
+const USUAL_URI_LEN: usize = 200;
 
 /// The redirect destinations of a file, numbered in the order in which they are added.
 #[derive(Debug, Default)]
@@ -23,6 +29,7 @@ impl Destinations {
             .map_err(|bad| remarks.error(to.place, format!("`{}`: {bad}", to.text)))
             .ok()?;
         warn_of_clear_text(to, &template, remarks);
+        warn_of_length(to, &template, remarks);
         let id = DestinationId(u32::try_from(self.all.len()).ok()?);
         self.all.push(Arc::new(template));
         self.by_text.insert(to.text.clone(), id);
@@ -48,9 +55,33 @@ fn warn_of_clear_text(to: &Written, template: &RedirectTemplate, remarks: &mut R
         if clear && !told.contains(&code) {
             told.push(code);
             remarks.warning(
+                Warning::SubscriberInClear,
                 to.place,
                 format!("`{code}` is sent unencrypted to an `http:` destination; use `https:`"),
             );
         }
+    }
+}
+
+/// Warns of what is cut off at [`LOCATION_LEN_MAX`] where requests are as they are usual.
+fn warn_of_length(to: &Written, template: &RedirectTemplate, remarks: &mut Remarks) {
+    let uri = "u".repeat(USUAL_URI_LEN);
+    let len = template.whole_len(RedirectFacts {
+        msisdn: DIGITS_MAX,
+        imsi: DIGITS_MAX,
+        uri: uri.as_bytes(),
+    });
+    if len > LOCATION_LEN_MAX {
+        let text = format!(
+            "this destination has {len} characters with 15 digits for `%M` and `%S` and \
+             {USUAL_URI_LEN} characters for `%U`; it is cut at {LOCATION_LEN_MAX}"
+        );
+        remarks.warning(Warning::RedirectTooLong, to.place, text);
+    } else if template.goes_on_after_uri() {
+        let text = format!(
+            "what stands behind `%U` is cut off where the URI of the request is long, at \
+             {LOCATION_LEN_MAX} characters; put `%U` last"
+        );
+        remarks.warning(Warning::RedirectTooLong, to.place, text);
     }
 }

@@ -16,17 +16,17 @@ pub const LIST_LEN_MAX: usize = 64 * 1024 * 1024;
 
 /// One entry, with what errors about it need.
 #[derive(Debug)]
-pub(super) struct ReadEntry {
-    pub(super) entry: Entry,
+pub(crate) struct ReadEntry {
+    pub(crate) entry: Entry,
     /// The entry in normal form.
-    pub(super) rule: Arc<str>,
-    pub(super) site: Site,
+    pub(crate) rule: Arc<str>,
+    pub(crate) site: Site,
 }
 
 type ListFiles<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 
 /// Reads all lists, by name.
-pub(super) fn read_all<'a>(
+pub(crate) fn read_all<'a>(
     lists: &'a Named<Placed<ListWritten>>,
     read: ListFiles<'_>,
     remarks: &mut Remarks,

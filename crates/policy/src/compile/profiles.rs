@@ -14,7 +14,8 @@ use crate::remarks::Site;
 use crate::suggest::unknown;
 use crate::written::{Named, Placed, Remarks, Written};
 use crate::{
-    Action, BlockResponse, Effect, ErrorActions, ListKind, Lists, Place, Profile, SniCheck, When,
+    Action, BlockResponse, Effect, ErrorActions, ListKind, Lists, Place, Profile, SniCheck,
+    Warning, When,
 };
 
 /// The greatest Content-Filtering-Profile-Id; the value after it means "no profile" (S4 4.1.1).
@@ -25,6 +26,8 @@ pub(super) struct Compiler<'a> {
     pub(super) lists: &'a BTreeMap<&'a str, Vec<ReadEntry>>,
     pub(super) policies: &'a BTreeMap<&'a str, CompiledPolicy<'a>>,
     pub(super) bypass: &'a [IpNet],
+    /// Which profiles use a list, by their places in the file.
+    pub(super) list_users: BTreeMap<&'a str, Vec<usize>>,
     pub(super) destinations: Destinations,
     pub(super) times: Times<'a>,
     pub(super) remarks: Remarks,
@@ -59,20 +62,32 @@ impl<'a> From<&'a Written> for Name<'a> {
 impl<'a> Compiler<'a> {
     pub(super) fn compile(&mut self, profiles: &'a Named<ProfileWritten>) -> Vec<Profile> {
         let mut ids = HashMap::new();
-        let compiled = profiles.0.iter();
+        let compiled = profiles.0.iter().zip(0..);
         compiled
-            .map(|(name, written)| {
+            .map(|((name, written), place)| {
                 self.number_destinations(written);
                 let id = written.id.as_ref().and_then(|id| self.id(id, &mut ids));
                 self.check_instead(name, &written.instead, profiles);
-                self.profile(name, written, id)
+                let uses = self.uses(written);
+                for used in &uses {
+                    let users = self.list_users.entry(used.name.text).or_default();
+                    if users.last() != Some(&place) {
+                        users.push(place);
+                    }
+                }
+                self.profile(name, written, id, &uses)
             })
             .collect()
     }
 
-    fn profile(&mut self, name: &Written, written: &'a ProfileWritten, id: Option<u32>) -> Profile {
-        let uses = self.uses(written);
-        let lists = self.merge(name, &uses);
+    fn profile(
+        &mut self,
+        name: &Written,
+        written: &'a ProfileWritten,
+        id: Option<u32>,
+        uses: &[Use<'a>],
+    ) -> Profile {
+        let lists = self.merge(name, uses);
         let policies = self.policies_by_time(written.policy.as_ref());
         let effect = written.enforce.as_ref();
         let effect = effect.and_then(|text| self.effect(text));
@@ -104,7 +119,7 @@ impl<'a> Compiler<'a> {
             block_response: response.unwrap_or_default(),
             sni_check: sni_check.unwrap_or_default(),
         };
-        self.warn_of_entries(&uses, &profile.lists);
+        self.warn_of_entries(uses, &profile.lists);
         self.warn_of_loops(&profile, written, &policies);
         profile
     }
@@ -359,7 +374,8 @@ impl<'a> Compiler<'a> {
         let site = self.remarks.site(first.name.place);
         if first.action == second.action {
             let text = format!("list `{name}` is already named at {site}; once is enough");
-            self.remarks.warning(second.name.place, text);
+            let place = second.name.place;
+            self.remarks.warning(Warning::ListedTwice, place, text);
         } else {
             let text = format!(
                 "list `{name}` has two actions: {} here and {} at {site}; keep one",
@@ -418,7 +434,8 @@ impl<'a> Compiler<'a> {
                 "`{rule}` is already listed at {}; once is enough",
                 entry.site
             );
-            self.remarks.warning_at(&again.site, text);
+            self.remarks
+                .warning_at(Warning::ListedTwice, &again.site, text);
         } else {
             let text = format!(
                 "`{rule}` has two actions in profile `{}`: {} by this list, `{}`, and {} by list \

@@ -59,7 +59,7 @@ fn wrong_shapes_name_place_and_accepted() {
         ],
         expect![[r##"
             "prot: 8"
-              f.yaml:1:1: error: `prot` is not a key here; use `port`, `list`, `names`, `mode` or `must`
+              f.yaml:1:1: error: `prot` is not a key here; did you mean `port`?
             "port: 8\nport: 9"
               f.yaml:2:1: error: the key `port` is here twice; keep one
             "port: [8]"

@@ -12,7 +12,7 @@ use super::{Form, json};
 use crate::cli::Build;
 use crate::import::{Canary, Imported, Progress, Sources, import};
 use crate::load::{CategoriesError, category_source, error, remarks};
-use crate::{Failure, failure};
+use crate::{Failure, excerpt, failure};
 
 /// Rules that are looked up in the new file before it takes its place.
 const SAMPLES: usize = 1_000;
@@ -77,7 +77,7 @@ fn build(
             );
             refused.push(error(Path::new(&name), None, text));
         }
-        failure::print(&remarks(&name, report));
+        excerpt::print(&remarks(&name, report));
     }
     if !refused.is_empty() {
         return Err(Failure::Configuration(refused));
@@ -230,7 +230,7 @@ fn shrunk(path: &Path, database: &Database) -> Vec<Diagnostic> {
             );
             let mut remark = error(path, None, text);
             remark.severity = Severity::Warning;
-            failure::print(&[remark]);
+            excerpt::print(&[remark]);
             return Vec::new();
         }
     };

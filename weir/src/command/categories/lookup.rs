@@ -11,7 +11,7 @@ use super::{Form, json, open, unusable};
 use crate::cli::Lookup;
 use crate::files::Files;
 use crate::load::{OVERRIDES_LEN_MAX, error, overridden};
-use crate::{Failure, failure};
+use crate::{Failure, excerpt};
 
 /// Bytes of a line of standard input at most; a longer one is an invalid URI.
 pub(super) const LINE_LEN_MAX: u64 = 64 * 1024;
@@ -38,7 +38,7 @@ fn database(options: &Lookup) -> Result<Database, Failure> {
     })?;
     let (database, remarks) =
         overridden(database, path, &text).map_err(|cause| unusable(path, cause))?;
-    failure::print(&remarks);
+    excerpt::print(&remarks);
     Ok(database)
 }
 

@@ -33,7 +33,7 @@ fn shapes_of_the_file_and_its_profiles() {
             profiles: [p]
               p.yaml:1:11: error: `[p]` stands here; use keys with values (`key: value`)
             profils: {p: {}}
-              p.yaml:1:1: error: `profils` is not a key here; use `lists`, `policies`, `schedules`, `profiles`, `default_profile` or `bypass`
+              p.yaml:1:1: error: `profils` is not a key here; did you mean `profiles`?
             profiles: {p: }
               p.yaml:1:12: error: profile `p` has no `default_action`; use pass, block or {redirect: "http://…"}
               p.yaml:1:12: error: profile `p` has no `unknown_action`; use pass, block or {redirect: "http://…"}
@@ -52,7 +52,7 @@ fn shapes_of_the_file_and_its_profiles() {
             profiles: {p: {id: [7]}}
               p.yaml:1:20: error: `[7]}}` stands here; use a single value
             profiles: {p: {default_action: {redirekt: \'https://a.example/\'}}}
-              p.yaml:1:33: error: `redirekt` is not a key here; use `redirect`
+              p.yaml:1:33: error: `redirekt` is not a key here; did you mean `redirect`?
             profiles: {p: {default_action: {redirect: \'https://a.example/\', to: b}}}
               p.yaml:1:65: error: `to` is not a key here; use `redirect`
             profiles: {p: {default_action: {}}}

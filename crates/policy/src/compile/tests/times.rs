@@ -109,7 +109,7 @@ fn errors_of_schedules() {
             pass_list: [{list: l, when: night}]\n    block_list: [{list: l, when: night}]
               p.yaml:13:25: error: list `l` has two actions: `block_list` here and `pass_list` at p.yaml:12:24; keep one
             pass_list: [{list: l, when: night}, {list: l, when: night}]
-              p.yaml:12:48: warning: list `l` is already named at p.yaml:12:24; once is enough
+              p.yaml:12:48: warning: list `l` is already named at p.yaml:12:24; once is enough [listed_twice]
             instead: [{profile: p, when: night}, {profile: x, when: night}]
               p.yaml:12:25: error: `p` is this profile; name another
               p.yaml:12:52: error: no profile is called `x`; the file has `p`
