@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
-use tests::program::{Program, run};
+use tests::program::{Program, run, write_files};
 
 use crate::architecture::root;
 
@@ -25,7 +25,79 @@ fn every_example_is_a_good_file() {
 }
 
 #[test]
-fn every_policy_file_is_good_and_its_tests_pass() {
+fn the_guide_of_policies_is_executed() {
+    let page = fs::read_to_string(root().join("docs/POLICY.md")).unwrap();
+    let part = |words: &str| {
+        let blocks = blocks(&page).into_iter().map(|(_, text)| text);
+        let mut found = blocks.filter(|text| text.contains(words));
+        let only = found.next().unwrap();
+        assert_eq!(found.count(), 0, "{words}");
+        only
+    };
+    let policy = part("policies:\n  family:");
+    let tests = part("cases:\n");
+    let folder = tempfile::tempdir().unwrap();
+    let files = [
+        ("family.yaml", policy.as_str()),
+        ("family.test.yaml", &tests),
+    ];
+    write_files(folder.path(), &files);
+    let passed = run(folder.path(), &["test", "."]);
+    let text = String::from_utf8(passed.stdout).unwrap();
+    assert_eq!(passed.status.code(), Some(0), "{text}");
+    let count = tests.matches("expect:").count();
+    assert!(
+        count >= 6 && text.ends_with(&format!("{count} passed, 0 failed\n")),
+        "{text}"
+    );
+    // The case of the page that fails, and the remark of the page.
+    let wrong = "policy: family.yaml\nprofile: child\ncases:\n  - name: the stricter of two categories wins\n    \
+                 uri: http://play.example/\n    categories: [games, gambling]\n    expect: {action: block}\n";
+    write_files(folder.path(), &[("family.test.yaml", wrong)]);
+    let failed = run(folder.path(), &["test", "family.test.yaml"]);
+    let shown = String::from_utf8(failed.stdout).unwrap();
+    let shown = shown.strip_prefix("family.test.yaml\n").unwrap();
+    let shown = shown.strip_suffix("0 passed, 1 failed\n").unwrap();
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(
+        page.contains(&format!("```text\n{shown}```\n")),
+        "the page lacks:\n{shown}"
+    );
+    let slip = policy.replace("policy: family\n", "policy: famly\n");
+    write_files(folder.path(), &[("family.yaml", &slip)]);
+    let checked = run(folder.path(), &["check", "family.yaml"]);
+    let shown = String::from_utf8(checked.stderr).unwrap();
+    assert_eq!(checked.status.code(), Some(78));
+    assert!(
+        page.contains(&format!("```text\n{shown}```\n")),
+        "the page lacks:\n{shown}"
+    );
+}
+
+#[test]
+fn every_warning_is_documented() {
+    let page = fs::read_to_string(root().join("docs/POLICY.md")).unwrap();
+    let (_, warnings) = page.split_once("\n## Warnings\n").unwrap();
+    let (warnings, _) = warnings.split_once("\n## ").unwrap();
+    let rows = warnings.lines().filter(|line| line.starts_with("| `"));
+    let documented: BTreeSet<&str> = rows
+        .flat_map(|row| row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2))
+        .collect();
+    let names: BTreeSet<&str> = policy::Warning::ALL.iter().map(|it| it.as_str()).collect();
+    assert_eq!(documented, names);
+    let schema = fs::read_to_string(root().join("docs/schema/policy.json")).unwrap();
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    let listed = schema["properties"]["allow_warnings"]["items"]["enum"].as_array();
+    let listed: BTreeSet<&str> = listed
+        .unwrap()
+        .iter()
+        .map(|it| it.as_str().unwrap())
+        .collect();
+    assert_eq!(listed, names);
+}
+
+#[test]
+fn every_policy_file_is_good_and_its_tests_cover_it() {
     let policies = root().join("policies");
     let files = fs::read_dir(policies)
         .unwrap()
@@ -33,13 +105,22 @@ fn every_policy_file_is_good_and_its_tests_pass() {
     let files: Vec<_> = files
         .filter(|path| path.extension().is_some_and(|it| it == "yaml"))
         .collect();
-    let tests = files
+    let covered = ["test", "policies", "--coverage", "--fail-under", "100"];
+    assert_eq!(weir(&covered), Ok(()));
+    let page = run(&root(), &covered).stdout;
+    let page = String::from_utf8(page).unwrap();
+    let policies = files
         .iter()
-        .filter(|path| path.to_string_lossy().ends_with(".test.yaml"));
-    let tests: Vec<_> = tests.map(|path| path.to_str().unwrap()).collect();
-    assert_eq!(weir(&[&["test"], tests.as_slice()].concat()), Ok(()));
+        .map(|path| path.file_name().unwrap().to_str().unwrap());
+    for policy in policies.filter(|name| !name.ends_with(".test.yaml")) {
+        let head = format!("coverage of policies/{policy}: ");
+        let line = page.lines().find(|line| line.starts_with(&head));
+        let line = line.unwrap_or_else(|| panic!("no case is about {policy}:\n{page}"));
+        assert!(line.ends_with("(100 %)"), "{line}");
+    }
     let files: Vec<_> = files.iter().map(|path| path.to_str().unwrap()).collect();
-    assert_eq!(weir(&[&["check"], files.as_slice()].concat()), Ok(()));
+    let check = [&["check", "--deny-warnings"], files.as_slice()].concat();
+    assert_eq!(weir(&check), Ok(()));
 }
 
 #[test]
@@ -125,7 +206,7 @@ fn get(address: SocketAddr, path: &str) -> String {
 }
 
 /// Returns the pages for people with their names.
-fn pages() -> Vec<(String, String)> {
+pub(crate) fn pages() -> Vec<(String, String)> {
     let docs = fs::read_dir(root().join("docs"))
         .unwrap()
         .map(|entry| entry.unwrap().path());
@@ -140,7 +221,7 @@ fn pages() -> Vec<(String, String)> {
 }
 
 /// Returns the first line and the text of every YAML block that is a whole file.
-fn blocks(page: &str) -> Vec<(usize, String)> {
+pub(crate) fn blocks(page: &str) -> Vec<(usize, String)> {
     let mut blocks = Vec::new();
     let mut open: Option<(usize, String)> = None;
     for (number, line) in (1..).zip(page.lines()) {
