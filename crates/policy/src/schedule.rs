@@ -1,9 +1,9 @@
 //! When a part of a policy holds: days and times of a time zone.
 
-use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::fmt::temporal::DateTimeParser;
 use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::written::quote;
 
@@ -23,6 +23,10 @@ pub const WINDOWS_MAX: usize = 32;
 /// Days before today whose windows may still be open: yesterday's, and one more where a time zone
 /// sets its clocks back over midnight.
 const DAYS_BEFORE: usize = 2;
+
+/// How long before a moment every change of a window is known: less than a whole day, which may
+/// have 23 hours.
+const LOOKED_BACK: SignedDuration = SignedDuration::from_hours(12);
 
 /// Days from today on whose windows are looked at: a week has every window once.
 const DAYS_AFTER: usize = 8;
@@ -307,11 +311,10 @@ impl Timetable {
         if self.is_empty() {
             return span;
         }
-        let mut since = None;
+        // Before that not every change was looked for.
+        let mut since = now.checked_sub(LOOKED_BACK).ok();
         // Beyond a week nothing is looked at.
-        let mut until = now
-            .checked_add(jiff::SignedDuration::from_hours(7 * 24))
-            .ok();
+        let mut until = now.checked_add(SignedDuration::from_hours(7 * 24)).ok();
         for (index, schedule) in (0..).zip(&self.schedules) {
             let (active, last, next) = schedule.at(now);
             if active {

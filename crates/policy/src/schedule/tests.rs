@@ -153,6 +153,20 @@ fn at_most_so_many_schedules_and_equal_ones_are_one() {
     assert_eq!(all, Active::ALL);
 }
 
+#[test]
+fn a_span_goes_back_no_further_than_was_looked() {
+    let mut timetable = Timetable::default();
+    let friday = Days(1 << 4);
+    let night = window("America/Sao_Paulo", friday, (11, 30), (8, 0));
+    let id = timetable.add(Schedule::new(vec![night])).unwrap();
+    let other = window("Pacific/Apia", Days(0b10_1010), (0, 0), (0, 1));
+    timetable.add(Schedule::new(vec![other])).unwrap();
+    let monday = timetable.span("2026-07-27T03:00:00Z".parse().unwrap());
+    let friday_night = "2026-07-24T19:45:43Z".parse().unwrap();
+    assert!(timetable.active(friday_night).contains(id));
+    assert!(!monday.covers(friday_night), "{monday:?}");
+}
+
 proptest::proptest! {
     /// Whatever the schedules, a span says of every moment in it what that moment says itself.
     #[test]
