@@ -141,8 +141,12 @@ fn path() -> impl Strategy<Value = String> {
 
 fn model() -> impl Strategy<Value = Model> {
     let url = (host(), path()).prop_map(|(host, path)| host + &path);
-    let path_or_not = prop_oneof![Just(String::new()), "(/[ab]{0,2}){1,2}"];
-    // Without `www.`, so that no two entries are one.
+    // Without `www.` and empty segments, so that no two entries are one.
+    let path_or_not = prop_oneof![
+        Just(String::new()),
+        Just("/".to_owned()),
+        "(/[ab]{1,2}){1,2}/?"
+    ];
     let entry = ("([ab]{1,2}\\.){0,2}[ab]{1,2}", path_or_not).prop_map(|(host, path)| host + &path);
     let names = proptest::collection::vec(prop_oneof![category(), Just("own".to_owned())], 0..3);
     (
