@@ -82,7 +82,7 @@ pub(crate) struct ProfileWritten {
     pub(crate) sni_check: Option<Written>,
 }
 
-/// The keys are the words of [`AskError`](crate::AskError).
+/// The keys are the words of [`AskError`].
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ErrorActionsWritten {
