@@ -29,6 +29,15 @@ pub struct Rules {
     pub now: Option<Timestamp>,
 }
 
+impl Rules {
+    /// Returns the schedules that are active. A [`Filter`] remembers them for as long as they are.
+    #[must_use]
+    pub fn active(&self) -> Active {
+        let timetable = self.policy.timetable();
+        self.now.map_or(Active::NONE, |now| timetable.active(now))
+    }
+}
+
 /// One worker's cache and the order of precedence.
 ///
 /// The order is, for every request (S4 2): a bypass address passes; a session without a profile
@@ -83,8 +92,7 @@ impl Filter {
 
     /// Starts on a request: everything that needs no answer from the categorizer.
     pub fn begin(&mut self, rules: &Rules, request: Request<'_>, now: Instant) -> Step {
-        let generations = self.flush_if_changed(rules);
-        let active = self.active(rules);
+        let (generations, active) = self.follow(rules);
         let judging = match admit(rules, request, active) {
             Ok(judging) => judging,
             Err(decision) => return Step::Decided(decision),
@@ -126,8 +134,7 @@ impl Filter {
         now: Instant,
     ) -> Decision {
         debug_assert_eq!(question.uris.len(), answers.len(), "one answer for each");
-        let current = self.flush_if_changed(rules);
-        let active = self.active(rules);
+        let (current, active) = self.follow(rules);
         let judging = match admit(rules, question.request(), active) {
             Ok(judging) => judging,
             Err(decision) => return decision,
@@ -162,8 +169,14 @@ impl Filter {
         }
     }
 
-    /// Empties the cache if it was filled under other rules (S4 6.1).
-    fn flush_if_changed(&mut self, rules: &Rules) -> Generations {
+    /// Returns the schedules that are active; they are looked at anew only when one may change.
+    pub fn active(&mut self, rules: &Rules) -> Active {
+        self.follow(rules).1
+    }
+
+    /// Takes up the rules and their time: empties the cache if it was filled under others
+    /// (S4 6.1), and looks at the schedules if one may have changed.
+    fn follow(&mut self, rules: &Rules) -> (Generations, Active) {
         let current = Generations {
             policy: rules.policy_generation,
             icap: rules.icap_generation,
@@ -174,19 +187,16 @@ impl Filter {
                 cache.flush();
             }
         }
-        current
-    }
-
-    /// Returns the schedules that are active; they are looked at anew only when one may change.
-    fn active(&mut self, rules: &Rules) -> Active {
         let timetable = rules.policy.timetable();
-        let Some(now) = rules.now.filter(|_| !timetable.is_empty()) else {
-            return Active::NONE;
+        let active = match rules.now.filter(|_| !timetable.is_empty()) {
+            None => Active::NONE,
+            Some(now) => {
+                let known = self.span.filter(|span| span.covers(now));
+                let span = known.unwrap_or_else(|| *self.span.insert(timetable.span(now)));
+                span.active
+            }
         };
-        let known = self.span.filter(|span| span.covers(now));
-        known
-            .unwrap_or_else(|| *self.span.insert(timetable.span(now)))
-            .active
+        (current, active)
     }
 
     /// Returns what the cache has for a reading. What it learnt while other schedules of the lists

@@ -129,6 +129,20 @@ pub enum Enforcement {
     Redirect,
 }
 
+impl Enforcement {
+    /// Returns the word for it in the access log and in policy tests.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Discard => "discard",
+            Self::Reset => "reset",
+            Self::Forbid => "forbid",
+            Self::Redirect => "redirect",
+        }
+    }
+}
+
 impl Decision {
     /// Creates the decision for a port, or for TLS, that is not filtered.
     #[must_use]

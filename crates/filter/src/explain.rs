@@ -58,9 +58,7 @@ pub fn explain(
     request: Request<'_>,
     ask: &mut dyn FnMut(&NormalUri) -> Result<Answer, AskError>,
 ) -> Explanation {
-    let active = rules.now.map(|now| rules.policy.timetable().active(now));
-    let active = active.unwrap_or_default();
-    let judging = match admit(rules, request, active) {
+    let judging = match admit(rules, request, rules.active()) {
         Ok(judging) => judging,
         Err(decision) => {
             return Explanation {

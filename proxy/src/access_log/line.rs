@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use filter::{Binding, Enforcement, Protocol};
+use filter::{Binding, Protocol};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -150,7 +150,7 @@ impl<'a> Line<'a> {
             rule: decision.rule.as_deref(),
             categories: decision.categories.iter().map(|name| &**name).collect(),
             sni_check: judged.binding().map(Binding::as_str),
-            enforcement: enforcement_word(decision.enforcement(protocol)),
+            enforcement: decision.enforcement(protocol).as_str(),
             enforced: decision.is_only_reported().then_some(false),
             decision_us: micros(judged.took),
             icap_us: judged.icap_took.map(micros),
@@ -171,16 +171,6 @@ impl<'a> Line<'a> {
         let mut line = serde_json::to_vec(self).ok()?;
         line.push(b'\n');
         Some(line)
-    }
-}
-
-fn enforcement_word(enforcement: Enforcement) -> &'static str {
-    match enforcement {
-        Enforcement::Forward => "forward",
-        Enforcement::Discard => "discard",
-        Enforcement::Reset => "reset",
-        Enforcement::Forbid => "forbid",
-        Enforcement::Redirect => "redirect",
     }
 }
 

@@ -1,7 +1,6 @@
 //! One request through both policies.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -92,20 +91,17 @@ impl<'a> Judge<'a> {
         if self.remembered.len() >= REMEMBERED_MAX {
             self.remembered.clear();
         }
-        if let Entry::Vacant(place) = self.remembered.entry(self.key.as_str().into()) {
-            place.insert(outcome.clone());
-        }
+        let key = self.key.as_str().into();
+        self.remembered.insert(key, outcome.clone());
         outcome
     }
 
     /// Writes everything that the outcome depends on. No part contains a line feed.
     fn make_key(&mut self, replayed: &Replayed<'_>) {
-        let active = |rules: &Rules| {
-            let timetable = rules.policy.timetable();
-            let now = rules.now.filter(|_| !timetable.is_empty());
-            now.map_or(0, |now| timetable.active(now).bits())
-        };
-        let active = (active(&self.rules.0), active(&self.rules.1));
+        let active = (
+            self.filter.0.active(&self.rules.0).bits(),
+            self.filter.1.active(&self.rules.1).bits(),
+        );
         let key = &mut self.key;
         key.clear();
         key.push_str(replayed.uri.as_deref().unwrap_or_default());

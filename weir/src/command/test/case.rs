@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use filter::{
-    Answer, AskError, Binding, CacheLimits, Decision, Enforcement, Filter, Request, Rules,
-    SharedPrefix, Source, Step, explain,
+    Answer, AskError, Binding, CacheLimits, Decision, Filter, Request, Rules, SharedPrefix, Source,
+    Step, explain,
 };
-use policy::{Active, Case, Categorized, Profile, RedirectFacts, Subject, Verb};
+use policy::{Case, Categorized, Profile, RedirectFacts, Subject, Verb};
 
 use super::{Fault, answer_of};
 use crate::command::explain::trace;
@@ -97,7 +97,7 @@ impl Outcome {
     pub(super) fn faults(&self, case: &Case) -> Vec<Fault> {
         let expect = &case.expect;
         let decision = &self.decision;
-        let enforcement = enforcement(decision.enforcement(self.requested.protocol));
+        let enforcement = decision.enforcement(self.requested.protocol);
         let action = self.requested.enforced(decision).as_str();
         let rows = [
             ("action", Some(expect.action.as_str()), Some(action)),
@@ -115,7 +115,7 @@ impl Outcome {
             (
                 "enforcement",
                 expect.enforcement.as_deref(),
-                Some(enforcement),
+                Some(enforcement.as_str()),
             ),
         ];
         let rows = rows.into_iter();
@@ -158,11 +158,9 @@ impl Outcome {
 
 impl Touched {
     fn by(rules: &Rules, decision: &Decision, destination: Option<IpAddr>) -> Self {
-        let timetable = rules.policy.timetable();
-        let active = rules.now.map_or(Active::NONE, |now| timetable.active(now));
         let profile = decision.profile.as_deref();
         let profile = profile.and_then(|name| rules.policy.profile(name));
-        let policy = profile.and_then(|profile| profile.policy(active));
+        let policy = profile.and_then(|profile| profile.policy(rules.active()));
         Self {
             policy: policy.map(|policy| Arc::clone(&policy.name)),
             profile: decision.profile.clone(),
@@ -224,16 +222,5 @@ fn answer(categorized: &Categorized, prefix: Option<u64>) -> Result<Answer, AskE
             ..answer_of(names)
         }),
         Categorized::Failed(class) => Err(*class),
-    }
-}
-
-/// Returns the word of the access log.
-fn enforcement(enforcement: Enforcement) -> &'static str {
-    match enforcement {
-        Enforcement::Forward => "forward",
-        Enforcement::Discard => "discard",
-        Enforcement::Reset => "reset",
-        Enforcement::Forbid => "forbid",
-        Enforcement::Redirect => "redirect",
     }
 }
