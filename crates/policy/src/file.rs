@@ -168,28 +168,37 @@ pub(crate) enum ActionWritten {
 impl ProfileWritten {
     /// Returns the policies that the profile names, whenever they hold.
     pub(crate) fn policy_names(&self) -> impl Iterator<Item = &str> {
-        let all: &[_] = match self.policy.as_ref().map(|written| &written.value) {
-            None | Some(Loose::Nothing) => &[],
-            Some(Loose::List(all)) => all,
-            Some(Loose::Word(_) | Loose::Map(_)) => self.policy.as_slice(),
-        };
-        all.iter().filter_map(|one| match &one.value {
-            Loose::Word(name) => Some(name.as_str()),
-            Loose::Map(timed) => Some(timed.policy.text.as_str()),
-            Loose::List(_) | Loose::Nothing => None,
-        })
+        let all = self.policy.iter().flat_map(Placed::each);
+        all.filter_map(|one| one.value.name(|timed| &timed.policy))
     }
 
     /// Returns the lists that the profile names, whatever it does with them and when.
     pub(crate) fn list_names(&self) -> impl Iterator<Item = &str> {
         let timed = self.pass_list.iter().chain(&self.block_list);
-        let timed = timed.filter_map(|one| match &one.value {
-            Loose::Word(name) => Some(name.as_str()),
-            Loose::Map(timed) => Some(timed.list.text.as_str()),
-            Loose::List(_) | Loose::Nothing => None,
-        });
+        let timed = timed.filter_map(|one| one.value.name(|timed| &timed.list));
         let redirected = self.redirect_list.iter().flat_map(|it| &it.lists);
         timed.chain(redirected.map(|name| name.text.as_str()))
+    }
+}
+
+impl<M> Placed<Loose<M>> {
+    /// Returns what a list holds, or else this alone.
+    pub(crate) fn each(&self) -> &[Self] {
+        match &self.value {
+            Loose::List(all) => all,
+            Loose::Word(_) | Loose::Map(_) | Loose::Nothing => std::slice::from_ref(self),
+        }
+    }
+}
+
+impl<M> Loose<M> {
+    /// Returns the name, which `of` finds among keys with values.
+    fn name<'a>(&'a self, of: impl Fn(&'a M) -> &'a Written) -> Option<&'a str> {
+        match self {
+            Self::Word(name) => Some(name),
+            Self::Map(map) => Some(&of(map).text),
+            Self::List(_) | Self::Nothing => None,
+        }
     }
 }
 

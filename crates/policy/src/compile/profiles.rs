@@ -218,11 +218,9 @@ impl<'a> Compiler<'a> {
         &mut self,
         written: Option<&'a Placed<Loose<TimedPolicy>>>,
     ) -> Vec<(When, &'a CompiledPolicy<'a>)> {
-        let all: &[_] = match written.map(|written| &written.value) {
-            None | Some(Loose::Nothing) => &[],
-            Some(Loose::List(all)) => all,
-            Some(Loose::Word(_) | Loose::Map(_)) => written.map_or(&[], std::slice::from_ref),
-        };
+        // A key without a value is one that is absent.
+        let written = written.filter(|it| !matches!(it.value, Loose::Nothing));
+        let all = written.map(Placed::each).unwrap_or_default();
         let mut policies = Vec::new();
         let mut always: Option<Place> = None;
         for one in all {

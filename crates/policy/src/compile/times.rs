@@ -63,15 +63,8 @@ impl<'a> Times<'a> {
 
     fn windows(&self, written: &WhenWritten, remarks: &mut Remarks) -> Vec<Window> {
         let mut windows = Vec::new();
-        match &written.value {
-            Loose::List(all) => {
-                for one in all {
-                    self.add(one, &mut windows, remarks);
-                }
-            }
-            Loose::Word(_) | Loose::Map(_) | Loose::Nothing => {
-                self.add(written, &mut windows, remarks);
-            }
+        for one in written.each() {
+            self.add(one, &mut windows, remarks);
         }
         if windows.len() > WINDOWS_MAX {
             let text = format!(
