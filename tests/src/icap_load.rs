@@ -11,6 +11,7 @@ use std::time::Duration;
 use rustix::process::setpriority_process;
 
 use self::cost::Processes;
+use self::floor::Floor;
 use self::generator::{Load, Measured};
 use self::names::Names;
 use self::question::Kind;
@@ -19,6 +20,7 @@ use crate::peers::{self, Peer};
 
 mod answer;
 mod cost;
+mod floor;
 mod generator;
 mod names;
 mod page;
@@ -51,6 +53,12 @@ const C_ICAP_THREADS: usize = 100;
 /// Nice value of the servers and of the load.
 const PRIORITY: i32 = -10;
 
+/// The names in the tables: the server whose one worker leaves a core to the load, and what it is
+/// compared with.
+const ONE_WORKER: &str = "weir, 1 worker";
+const PEER: &str = "c-icap";
+const FLOOR: &str = "floor";
+
 const POLICY: &str = "
 profiles:
   all: {default_action: pass, unknown_action: pass, error_action: pass, undecidable_action: pass}
@@ -63,8 +71,8 @@ struct Contender {
     address: SocketAddr,
     /// The service that looks up categories.
     categorizer: &'static str,
-    /// The service that sends bodies back.
-    echo: &'static str,
+    /// The service that sends bodies back, if there is one.
+    echo: Option<&'static str>,
     processes: Processes,
 }
 
@@ -88,10 +96,10 @@ pub(crate) struct Figures {
     resident: [u64; 2],
     /// By number of connections, then by round.
     rounds: Vec<Vec<Measured>>,
-    copies: Copies,
+    copies: Option<Copies>,
 }
 
-/// Measures, prints and writes the page.
+/// Measures, prints and writes the page; or is the floor that it measures.
 ///
 /// # Errors
 ///
@@ -99,6 +107,9 @@ pub(crate) struct Figures {
 pub fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), String> {
     let mut rounds = ROUNDS;
     while let Some(argument) = arguments.next() {
+        if argument == floor::ARGUMENT {
+            return floor::serve().map_err(|error| format!("the floor ended: {error}"));
+        }
         let value = arguments.next().and_then(|value| value.parse().ok());
         rounds = match (argument.as_str(), value) {
             ("--rounds", Some(value @ 1..=1000)) => value,
@@ -111,26 +122,36 @@ pub fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), String> {
     if let Some(missing) = crate::program_missing(&["c-icap", "unshare"]) {
         return Err(missing);
     }
-    // Others' work on the machine shall disturb both alike, and little.
+    // Others' work on the machine shall disturb all alike, and little.
     if let Err(error) = setpriority_process(None, PRIORITY) {
         return Err(format!("no higher priority: {error}; run as root"));
     }
     let names = Names::new();
-    let (server, c_icap) = (start_weir(&names), start_c_icap(&names));
+    let (all_cores, one_worker) = (start_weir(&names, ""), start_weir(&names, "workers: 1"));
+    let (floor, c_icap) = (Floor::start()?, start_c_icap(&names));
+    let weir = |name, server: &IcapServer| Contender {
+        name,
+        address: server.address,
+        categorizer: "categorize",
+        echo: Some("categorize"),
+        processes: Processes::of(server.program.id()),
+    };
     let contenders = [
+        weir(ONE_WORKER, &one_worker),
+        weir("weir", &all_cores),
         Contender {
-            name: "weir",
-            address: server.address,
-            categorizer: "categorize",
-            echo: "categorize",
-            processes: Processes::of(server.program.id()),
-        },
-        Contender {
-            name: "c-icap",
+            name: PEER,
             address: c_icap.address,
             categorizer: "url_check",
-            echo: "echo",
+            echo: Some("echo"),
             processes: Processes::of(c_icap.id()),
+        },
+        Contender {
+            name: FLOOR,
+            address: floor.address,
+            categorizer: "categorize",
+            echo: None,
+            processes: Processes::of(floor.id()),
         },
     ];
     let figures = measure(&contenders, &names, rounds)?;
@@ -139,27 +160,19 @@ pub fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), String> {
     std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn measure(
-    contenders: &[Contender; 2],
-    names: &Names,
-    rounds: usize,
-) -> Result<[Figures; 2], String> {
-    let mut figures = contenders.each_ref().map(|contender| Figures {
+fn measure(contenders: &[Contender], names: &Names, rounds: usize) -> Result<Vec<Figures>, String> {
+    let fresh = |contender: &Contender| Figures {
         name: contender.name,
         resident: [contender.processes.resident_kib(); 2],
         rounds: vec![Vec::new(); CONNECTIONS.len()],
-        copies: Copies {
-            before: 0,
-            after: [0; 2],
-            per_second: 0.0,
-            cpu: Duration::ZERO,
-        },
-    });
+        copies: None,
+    };
+    let mut figures: Vec<Figures> = contenders.iter().map(fresh).collect();
     for round in 0..rounds {
         for (nth, connections) in CONNECTIONS.into_iter().enumerate() {
-            // Neither is always the first.
-            let turns = if round % 2 == 0 { [0, 1] } else { [1, 0] };
-            for turn in turns {
+            // None is always the first.
+            for turn in 0..contenders.len() {
+                let turn = (turn + round) % contenders.len();
                 let contender = &contenders[turn];
                 let measured = Load {
                     target: contender.address,
@@ -178,15 +191,17 @@ fn measure(
     }
     for (contender, figures) in contenders.iter().zip(&mut figures) {
         figures.resident[1] = contender.processes.resident_kib();
-        figures.copies = copies(contender, names)?;
+        if let Some(echo) = contender.echo {
+            figures.copies = Some(copies(contender, echo, names)?);
+        }
     }
     Ok(figures)
 }
 
-fn copies(contender: &Contender, names: &Names) -> Result<Copies, String> {
+fn copies(contender: &Contender, echo: &'static str, names: &Names) -> Result<Copies, String> {
     let load = Load {
         target: contender.address,
-        service: contender.echo,
+        service: echo,
         kind: Kind::Post(COPY_LEN),
         connections: COPY_CONNECTIONS,
         warm_up: Duration::ZERO,
@@ -206,11 +221,12 @@ fn copies(contender: &Contender, names: &Names) -> Result<Copies, String> {
     })
 }
 
-fn start_weir(names: &Names) -> IcapServer {
+fn start_weir(names: &Names, line: &str) -> IcapServer {
     let listed: String = names.listed().map(|name| format!("{name}\n")).collect();
     icap_server::Setup::new(POLICY)
         .category("big/domains", &listed)
         .category("small/domains", "small.test\n")
+        .line(line)
         .start()
 }
 

@@ -6,6 +6,7 @@ use std::process::Command;
 use super::generator::Measured;
 use super::names::{ASKED, LISTED, PATHS};
 use super::{CONNECTIONS, COPIES, COPY_CONNECTIONS, COPY_LEN, Figures, MEASURED};
+use super::{FLOOR, ONE_WORKER, PEER};
 
 /// CPU time of a request at most, in microseconds, and how many times the requests of c-icap in a
 /// second at least, both at this number of connections.
@@ -26,7 +27,7 @@ struct Spread {
 )]
 pub(super) fn print(name: &str, connections: usize, measured: &Measured) {
     println!(
-        "{name:<7} {connections:>3} connections {:>9.0} req/s  {:>8.2} µs CPU  p50 {:>8.0} µs  p99 {:>8.0} µs  {:>7} requests",
+        "{name:<14} {connections:>3} connections {:>9.0} req/s  {:>8.2} µs CPU  p50 {:>8.0} µs  p99 {:>8.0} µs  {:>7} requests",
         measured.per_second,
         micros(measured.cpu),
         micros(measured.p50),
@@ -40,73 +41,89 @@ pub(super) fn print(name: &str, connections: usize, measured: &Measured) {
     clippy::print_stdout,
     reason = "it talks to the person at the terminal"
 )]
-pub(super) fn write(figures: &[Figures; 2], rounds: usize) -> String {
-    let tables = tables(figures);
+pub(super) fn write(figures: &[Figures], rounds: usize) -> String {
+    let tables = [requests(figures), copies(figures)].join("\n");
     println!("\n{tables}");
     format!(
         "# The ICAP server under load\n\nMade by `cargo xtask icap-load`; do not edit.\n\n\
-         {rounds} rounds; in each, both servers in turn at every number of connections, {} s each. {}\n\n\
+         {rounds} rounds; in each, all servers in turn at every number of connections, {} s each. {}\n\n\
          The load: one thread, keep-alive connections with one request under way on each; Squid's \
          request for a GET (`Preview: 0`, `Allow: 204`) to {ASKED} hosts, half of them below one of \
-         the {LISTED} listed domains, and {PATHS} paths. c-icap has these domains in a hash of its \
-         `srv_url_check`, one process and 100 threads, no logs. The load takes a core of its own, \
-         so requests in a second say more about one beside the other than about either; CPU time \
-         is the server's alone, user and system. All run at nice -10.\n\n{tables}",
+         the {LISTED} listed domains, and {PATHS} paths. The load takes a core of its own. CPU time \
+         is the server's alone, user and system. All run at nice -10.\n\n\
+         - `{ONE_WORKER}`: the ICAP server with `workers: 1`, as many as the load leaves cores.\n\
+         - `weir`: a worker for each core, as it is by default; one of them shares a core with the load.\n\
+         - `{PEER}`: Debian's, with the same domains in a hash of its `srv_url_check`, one process and \
+         100 threads, no logs.\n\
+         - `{FLOOR}`: one thread that waits, reads and sends a fixed answer without looking: what the \
+         system itself takes.\n\n{tables}",
         MEASURED.as_secs(),
         machine(),
     )
 }
 
-fn tables([ours, peer]: &[Figures; 2]) -> String {
-    let mut text = "Median (least to most) of the rounds; a ratio is that of one round.\n\n\
-        | connections | server | requests/s | CPU, µs a request | p50, µs | p99, µs |\n\
-        |--:|---|--:|--:|--:|--:|\n"
+fn requests(figures: &[Figures]) -> String {
+    let mut text = "Median (least to most) of the rounds; what is beside another is the ratio within a round.\n\n\
+        | connections | server | requests/s | beside c-icap | CPU, µs a request | beside the floor | p50, µs | p99, µs |\n\
+        |--:|---|--:|--:|--:|--:|--:|--:|\n"
         .to_owned();
+    let mut bar = String::new();
     for (nth, connections) in CONNECTIONS.into_iter().enumerate() {
-        for figures in [ours, peer] {
-            let of =
-                |value: fn(&Measured) -> f64| Spread::of(figures.rounds[nth].iter().map(value));
+        let rounds = |name| {
+            figures
+                .iter()
+                .find(|it| it.name == name)
+                .map(|it| &it.rounds[nth])
+        };
+        for figures in figures {
+            let own = &figures.rounds[nth];
+            let of = |value: fn(&Measured) -> f64| Spread::of(own.iter().map(value));
+            let beside = |name, value: fn(&Measured) -> f64| {
+                let pairs = own.iter().zip(rounds(name).into_iter().flatten());
+                Spread::of(pairs.map(|(one, other)| value(one) / value(other)))
+            };
+            let speed = beside(PEER, |it| it.per_second);
+            let cpu = of(|it| micros(it.cpu));
             let _ = writeln!(
                 text,
-                "| {connections} | {} | {} | {} | {} | {} |",
+                "| {connections} | {} | {} | {} | {} | {} | {} | {} |",
                 figures.name,
                 of(|it| it.per_second).show(0),
-                of(|it| micros(it.cpu)).show(1),
+                speed.show(2),
+                cpu.show(1),
+                beside(FLOOR, |it| micros(it.cpu)).show(2),
                 of(|it| micros(it.p50)).show(0),
                 of(|it| micros(it.p99)).show(0),
             );
-        }
-        let pairs = || ours.rounds[nth].iter().zip(&peer.rounds[nth]);
-        let requests = Spread::of(pairs().map(|(ours, peer)| ours.per_second / peer.per_second));
-        let cpu = Spread::of(pairs().map(|(ours, peer)| micros(ours.cpu) / micros(peer.cpu)));
-        let _ = writeln!(
-            text,
-            "| {connections} | ratio | {} | {} | | |",
-            requests.show(2),
-            cpu.show(2)
-        );
-        if connections == BAR.0 {
-            let ours = Spread::of(ours.rounds[nth].iter().map(|it| micros(it.cpu)));
-            let held = ours.median <= BAR.1 && requests.median >= BAR.2;
-            let word = if held { "held" } else { "not held" };
-            let _ = writeln!(
-                text,
-                "| {connections} | bar: {word} | ≥ {} | ≤ {} µs | | |",
-                BAR.2, BAR.1
-            );
+            if (connections, figures.name) == (BAR.0, ONE_WORKER) {
+                let word = |held| if held { "held" } else { "not held" };
+                bar = format!(
+                    "The bar, for `{ONE_WORKER}` at {connections} connections: at most {} µs of CPU \
+                     time a request ({}), and at least {} times the requests of {PEER} ({}).\n",
+                    BAR.1,
+                    word(cpu.median <= BAR.1),
+                    BAR.2,
+                    word(speed.median >= BAR.2),
+                );
+            }
         }
     }
-    let _ = write!(
-        text,
-        "\nBodies of {} MiB that have to come back (no preview, no 204), {COPY_CONNECTIONS} at a \
+    [text, bar].join("\n")
+}
+
+fn copies(figures: &[Figures]) -> String {
+    let mut text = format!(
+        "Bodies of {} MiB that have to come back (no preview, no 204), {COPY_CONNECTIONS} at a \
          time; c-icap by its `echo` service, since its `url_check` closes such connections.\n\n\
          | server | RSS at start, KiB | after the rounds | before the copies | after {COPIES} | after {} | copies/s | CPU, ms a copy |\n\
          |---|--:|--:|--:|--:|--:|--:|--:|\n",
         COPY_LEN / 1024 / 1024,
         2 * COPIES,
     );
-    for figures in [ours, peer] {
-        let copies = figures.copies;
+    for figures in figures {
+        let Some(copies) = figures.copies else {
+            continue;
+        };
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {} | {} | {:.1} | {:.1} |",
