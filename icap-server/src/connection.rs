@@ -10,7 +10,7 @@ use tracing::debug;
 use self::body::Skipped;
 use self::reply::{Answer, Written};
 use crate::config::Limits;
-use crate::content::Loaded;
+use crate::content::Stamps;
 use crate::date::Date;
 use crate::metrics::{Admission, End};
 use crate::verdict;
@@ -83,38 +83,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Answers one request and reads past its body. Err: it was the last.
     async fn exchange(&mut self) -> Result<(), End> {
         let request = self.request().await?;
-        let start = Instant::now();
-        let loaded = Arc::clone(&self.shared.loaded.load());
-        let service = loaded.service(&request.service);
-        if self.admission != Admission::Admitted {
-            return Err(self.refuse(&loaded, &request, service));
-        }
-        let Some(service) = service else {
-            return Err(self.fail(Status::NotFound, &request, None, &loaded));
-        };
-        match request.method {
-            Method::Respmod => {
-                let status = Status::MethodNotAllowed;
-                return Err(self.fail(status, &request, Some(service), &loaded));
-            }
-            Method::Options if loaded.lacks_profile(service, &request.service) => {
-                return Err(self.fail(Status::NotFound, &request, Some(service), &loaded));
-            }
-            Method::Options => {
-                self.offer(&loaded, service, &request);
-                self.shared.metrics.took(start.elapsed());
+        let (stamps, answer) = self.answer(&request)?;
+        match answer {
+            Some(answer) => self.modify(&stamps, &request, &answer).await?,
+            None => {
                 let mut body = BodyReader::within(request.body, self.limits.request.chunks);
                 if self.skip(&mut body, self.limits.read_over_len_max).await? == Skipped::TooLong {
                     return Err(End::Refused);
                 }
-            }
-            Method::Reqmod => {
-                let answer = match self.judge(&loaded, service, &request) {
-                    Ok(answer) => answer,
-                    Err(status) => return Err(self.fail(status, &request, Some(service), &loaded)),
-                };
-                self.shared.metrics.took(start.elapsed());
-                self.modify(&loaded, &request, &answer).await?;
             }
         }
         if self.wire.output.len() >= OUTPUT_LEN_MAX {
@@ -123,6 +99,39 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         match self.last {
             Some(end) => Err(end),
             None => Ok(()),
+        }
+    }
+
+    /// Finds the answer to a REQMOD; None: an OPTIONS, which is answered. What a reload replaces
+    /// is let go before anything is waited for.
+    fn answer(&mut self, request: &Request) -> Result<(Arc<Stamps>, Option<Answer>), End> {
+        let start = Instant::now();
+        let loaded = self.shared.loaded.load();
+        let stamps = Arc::clone(&loaded.stamps);
+        let service = loaded.service(&request.service);
+        if self.admission != Admission::Admitted {
+            return Err(self.refuse(&stamps, request, service));
+        }
+        let Some(service) = service else {
+            return Err(self.fail(Status::NotFound, request, None, &stamps));
+        };
+        let answer = match request.method {
+            Method::Respmod => Err(Status::MethodNotAllowed),
+            Method::Options if loaded.lacks_profile(service, &request.service) => {
+                Err(Status::NotFound)
+            }
+            Method::Options => {
+                self.offer(&stamps, service, request);
+                Ok(None)
+            }
+            Method::Reqmod => self.judge(&loaded, service, request).map(Some),
+        };
+        match answer {
+            Ok(answer) => {
+                self.shared.metrics.took(start.elapsed());
+                Ok((stamps, answer))
+            }
+            Err(status) => Err(self.fail(status, request, Some(service), &stamps)),
         }
     }
 
@@ -178,7 +187,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Answers a REQMOD and reads past its body, or sends that back.
     async fn modify(
         &mut self,
-        loaded: &Loaded,
+        stamps: &Stamps,
         request: &Request,
         answer: &Answer,
     ) -> Result<(), End> {
@@ -191,11 +200,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let read = self.skip(&mut body, self.limits.preview_len_max).await;
             skipped = match read {
                 Ok(skipped) => skipped,
-                Err(end) => return Err(self.give_up(end, loaded, request, answer)),
+                Err(end) => return Err(self.give_up(end, stamps, request, answer)),
             };
         }
         let len_max = self.limits.read_over_len_max;
-        match (self.write(loaded, request, answer), request.body) {
+        match (self.write(stamps, request, answer), request.body) {
             // What the client did not show it keeps.
             (_, Body::None) => Ok(()),
             (_, Body::Preview(_)) if skipped == Skipped::Whole => Ok(()),
@@ -210,7 +219,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Answers a request whose preview does not come, or is none.
-    fn give_up(&mut self, end: End, loaded: &Loaded, request: &Request, answer: &Answer) -> End {
+    fn give_up(&mut self, end: End, stamps: &Stamps, request: &Request, answer: &Answer) -> End {
         let status = match end {
             End::BadRequest => Some(Status::BadRequest),
             End::Slow => Some(Status::RequestTimeout),
@@ -222,7 +231,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             | End::Failed => None,
         };
         if let Some(status) = status {
-            self.fail(status, request, Some(answer.service()), loaded);
+            self.fail(status, request, Some(answer.service()), stamps);
         }
         end
     }

@@ -46,12 +46,20 @@ pub(crate) enum Service {
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) prefix_unit: PrefixUnit,
-    /// Cache-Control of `/categorize`.
-    pub(crate) max_age: Option<String>,
     pub(crate) database: Arc<Database>,
     pub(crate) sessions: Directory,
     /// None: there is no `/filter`.
     pub(crate) rules: Option<Rules>,
+    pub(crate) stamps: Arc<Stamps>,
+}
+
+/// What answers say about the content that they come from. An exchange keeps these while it waits
+/// for a body, and not the categories, so that a slow client keeps no replaced database in memory.
+#[derive(Debug)]
+pub(crate) struct Stamps {
+    /// Cache-Control of `/categorize`.
+    pub(crate) max_age: Option<String>,
+    policy: Option<Arc<PolicySet>>,
     categorize_tag: IsTag,
     filter_tag: IsTag,
     /// The tag of `/filter` while schedules are active, and when that is.
@@ -68,16 +76,20 @@ impl Loaded {
             PrefixUnit::Path => b"path",
             PrefixUnit::Off => b"off",
         };
-        Self {
-            prefix_unit: config.prefix_unit,
+        let stamps = Stamps {
             max_age: config
                 .max_age
                 .map(|age| format!("max-age={}", age.as_secs())),
+            policy: content.policy.clone(),
             // ICAP clients that kept a prefix under another unit must forget it.
             categorize_tag: is_tag(&[b"categorize", tag, unit]),
             filter_tag: is_tag(&[b"filter", tag, content.policy_tag.as_bytes()]),
             scheduled_tag: ArcSwapOption::empty(),
             no_service_tag: is_tag(&[b"no service"]),
+        };
+        Self {
+            prefix_unit: config.prefix_unit,
+            stamps: Arc::new(stamps),
             rules: content.policy.map(|policy| Rules {
                 policy,
                 // Nothing is cached here, so nothing needs to be told from its past.
@@ -99,36 +111,6 @@ impl Loaded {
         }
     }
 
-    /// Returns the tag that changes whenever the service may answer otherwise. Errors about what
-    /// is no service here have one too, which never changes.
-    pub(crate) fn tag(&self, service: Option<Service>) -> Cow<'_, IsTag> {
-        match service {
-            Some(Service::Categorize) => Cow::Borrowed(&self.categorize_tag),
-            Some(Service::Filter) => self.filter_tag(),
-            None => Cow::Borrowed(&self.no_service_tag),
-        }
-    }
-
-    /// Returns the tag of `/filter`, which changes when a schedule of the policy does.
-    fn filter_tag(&self) -> Cow<'_, IsTag> {
-        let timetable = self.rules.as_ref().map(|rules| rules.policy.timetable());
-        let Some(timetable) = timetable.filter(|timetable| !timetable.is_empty()) else {
-            return Cow::Borrowed(&self.filter_tag);
-        };
-        let now = Timestamp::now();
-        if let Some(known) = self.scheduled_tag.load().as_deref()
-            && known.0.covers(now)
-        {
-            return Cow::Owned(known.1.clone());
-        }
-        let span = timetable.span(now);
-        let base = self.filter_tag.as_str().as_bytes();
-        let tag = is_tag(&[base, &span.active.bits().to_le_bytes()]);
-        self.scheduled_tag
-            .store(Some(Arc::new((span, tag.clone()))));
-        Cow::Owned(tag)
-    }
-
     /// Returns the rules of this moment, or none where there is no `/filter`.
     pub(crate) fn rules_now(&self) -> Option<Cow<'_, Rules>> {
         let rules = self.rules.as_ref()?;
@@ -148,6 +130,38 @@ impl Loaded {
                 .is_some_and(|name| rules.policy.profile(&name).is_none()),
             (Service::Categorize | Service::Filter, _) => false,
         }
+    }
+}
+
+impl Stamps {
+    /// Returns the tag that changes whenever the service may answer otherwise. Errors about what
+    /// is no service here have one too, which never changes.
+    pub(crate) fn tag(&self, service: Option<Service>) -> Cow<'_, IsTag> {
+        match service {
+            Some(Service::Categorize) => Cow::Borrowed(&self.categorize_tag),
+            Some(Service::Filter) => self.filter_tag(),
+            None => Cow::Borrowed(&self.no_service_tag),
+        }
+    }
+
+    /// Returns the tag of `/filter`, which changes when a schedule of the policy does.
+    fn filter_tag(&self) -> Cow<'_, IsTag> {
+        let timetable = self.policy.as_ref().map(|policy| policy.timetable());
+        let Some(timetable) = timetable.filter(|timetable| !timetable.is_empty()) else {
+            return Cow::Borrowed(&self.filter_tag);
+        };
+        let now = Timestamp::now();
+        if let Some(known) = self.scheduled_tag.load().as_deref()
+            && known.0.covers(now)
+        {
+            return Cow::Owned(known.1.clone());
+        }
+        let span = timetable.span(now);
+        let base = self.filter_tag.as_str().as_bytes();
+        let tag = is_tag(&[base, &span.active.bits().to_le_bytes()]);
+        self.scheduled_tag
+            .store(Some(Arc::new((span, tag.clone()))));
+        Cow::Owned(tag)
     }
 }
 

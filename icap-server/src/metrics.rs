@@ -29,6 +29,10 @@ pub(crate) struct Metrics {
     pub(crate) connections: Gauge,
     /// Reloads.
     pub(crate) reloads: Counter,
+    /// Reloads that changed nothing, since something was wrong.
+    pub(crate) refused_reloads: Counter,
+    /// 1 from a refused reload until one that is not.
+    pub(crate) reload_failed: Gauge,
 }
 
 /// Whether a new connection found a place.
@@ -145,6 +149,8 @@ impl Metrics {
             answer_seconds: Histogram::new(exponential_buckets(0.000_001, 4.0, 10)),
             connections: Gauge::default(),
             reloads: Counter::default(),
+            refused_reloads: Counter::default(),
+            reload_failed: Gauge::default(),
         };
         metrics.registry = Arc::new(metrics.register());
         metrics
@@ -248,6 +254,16 @@ impl Metrics {
             "reloads",
             "Times that categories and policy were replaced",
             self.reloads.clone(),
+        );
+        registry.register(
+            "refused_reloads",
+            "Reloads that changed nothing, since something was wrong",
+            self.refused_reloads.clone(),
+        );
+        registry.register(
+            "reload_failed",
+            "Whether the last reload was refused",
+            self.reload_failed.clone(),
         );
         registry
     }
@@ -373,6 +389,8 @@ mod tests {
             "weir_icap_server_answer_seconds_bucket{le=\"0.000004\"} 1\n",
             "weir_icap_server_connections 1\n",
             "weir_icap_server_reloads_total 1\n",
+            "weir_icap_server_refused_reloads_total 1\n",
+            "weir_icap_server_reload_failed 1\n",
         ] {
             assert!(text.contains(line), "{line}{text}");
         }
@@ -419,6 +437,8 @@ mod tests {
         metrics.took(Duration::from_micros(3));
         metrics.connections.inc();
         metrics.reloads.inc();
+        metrics.refused_reloads.inc();
+        metrics.reload_failed.set(1);
         metrics
     }
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use service::{Admin, Drain, Leftover, admin};
 use tokio::net::{TcpListener, UnixListener};
@@ -23,6 +23,12 @@ const LISTEN: &str = "icap_server.listen";
 
 /// How long the admin endpoint may take to finish once everything else has.
 const ADMIN_DRAIN: Duration = Duration::from_secs(1);
+
+/// How long replaced content is kept for the answers that are being made from it.
+pub const RETIRE_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether they are done.
+const RETIRE_POLL: Duration = Duration::from_millis(1);
 
 /// A running ICAP server. Dropping it asks it to stop without waiting.
 #[derive(Debug)]
@@ -139,11 +145,26 @@ impl Running {
         };
         let settings = Settings::new(config, doors);
         self.shared.settings.store(Arc::new(settings));
-        let loaded = Loaded::new(config, content);
-        self.shared.loaded.store(Arc::new(loaded));
-        self.shared.metrics.reloads.inc();
-        info!("categories and policy replaced");
+        self.replace_content(config, content);
         Ok(fixed)
+    }
+
+    /// Puts new content in force and leaves all settings as they are. The content before is freed
+    /// here and not by a worker, once no answer is made from it; this blocks until then, for
+    /// [`RETIRE_WAIT_MAX`] at most.
+    pub fn replace_content(&self, config: &Config, content: Content) {
+        let loaded = Arc::new(Loaded::new(config, content));
+        let before = self.shared.loaded.swap(loaded);
+        self.shared.metrics.reloads.inc();
+        self.shared.metrics.reload_failed.set(0);
+        info!("categories and policy replaced");
+        retire(before);
+    }
+
+    /// Counts a reload that changed nothing, since something was wrong.
+    pub fn reload_refused(&self) {
+        self.shared.metrics.refused_reloads.inc();
+        self.shared.metrics.reload_failed.set(1);
     }
 
     fn tell(&self, workers: usize) {
@@ -251,6 +272,15 @@ impl Bound {
         for (share, listener) in self.shares.iter_mut().zip(listeners) {
             share.push((nth, listener));
         }
+    }
+}
+
+/// Waits until nobody else has `content`, and frees it. An answer is made in microseconds; should
+/// one take longer, its worker frees the content.
+fn retire(content: Arc<Loaded>) {
+    let end = Instant::now() + RETIRE_WAIT_MAX;
+    while Arc::strong_count(&content) > 1 && Instant::now() < end {
+        thread::sleep(RETIRE_POLL);
     }
 }
 

@@ -30,6 +30,7 @@ mod peers;
 mod places;
 mod policy_as_code;
 mod protocols;
+mod reloads;
 mod s4;
 mod schemas;
 mod settings;

@@ -31,6 +31,7 @@ pub mod page;
 pub mod peers;
 pub mod program;
 pub mod relay;
+pub mod reloads;
 pub mod tls;
 
 /// Longest wait for anything in a test.

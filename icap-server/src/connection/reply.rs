@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::Connection;
 use crate::categorize::categorize;
 use crate::config::Overload;
-use crate::content::{Loaded, OPTIONS_TTL_S, Service};
+use crate::content::{Loaded, OPTIONS_TTL_S, Service, Stamps};
 use crate::metrics::{End, MethodLabel, ServiceLabel};
 use crate::page::Page;
 use crate::verdict;
@@ -95,10 +95,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Writes an answer in the form that the client allows.
-    pub(super) fn write(&mut self, loaded: &Loaded, request: &Request, answer: &Answer) -> Written {
+    pub(super) fn write(&mut self, stamps: &Stamps, request: &Request, answer: &Answer) -> Written {
         let connection = self.persistence(request);
         let fields = ReplyFields {
-            is_tag: &loaded.tag(Some(answer.service)),
+            is_tag: &stamps.tag(Some(answer.service)),
             date: Some(self.date.now()),
             connection,
             attribute: &answer.attribute,
@@ -107,7 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             response_info: answer.response.map(|(info, _)| info),
             response_desc: answer.response.map(|(_, source)| described(source)),
             cache_control: match answer.service {
-                Service::Categorize => loaded.max_age.as_deref(),
+                Service::Categorize => stamps.max_age.as_deref(),
                 // It holds for one client, and a shared cache does not know which.
                 Service::Filter => Some("no-store"),
             },
@@ -136,10 +136,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Answers OPTIONS.
-    pub(super) fn offer(&mut self, loaded: &Loaded, service: Service, request: &Request) {
+    pub(super) fn offer(&mut self, stamps: &Stamps, service: Service, request: &Request) {
         let connection = self.persistence(request);
         let reply = OptionsReply {
-            is_tag: &loaded.tag(Some(service)),
+            is_tag: &stamps.tag(Some(service)),
             date: Some(self.date.now()),
             connection,
             service: match service {
@@ -161,7 +161,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Says that there are too many connections, in the way that was configured.
     pub(super) fn refuse(
         &mut self,
-        loaded: &Loaded,
+        stamps: &Stamps,
         request: &Request,
         service: Option<Service>,
     ) -> End {
@@ -170,10 +170,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             && request.method == Method::Reqmod
             && allows_204(request);
         if !pass {
-            return self.fail(Status::Overloaded, request, service, loaded);
+            return self.fail(Status::Overloaded, request, service, stamps);
         }
         let fields = ReplyFields {
-            is_tag: &loaded.tag(service),
+            is_tag: &stamps.tag(service),
             date: Some(self.date.now()),
             connection: Persistence::Close,
             attribute: "",
@@ -194,9 +194,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         status: Status,
         request: &Request,
         service: Option<Service>,
-        loaded: &Loaded,
+        stamps: &Stamps,
     ) -> End {
-        write_error(status, &loaded.tag(service), self.wire.output.end());
+        write_error(status, &stamps.tag(service), self.wire.output.end());
         self.count(request, service, status);
         End::Refused
     }
@@ -206,7 +206,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let loaded = self.shared.loaded.load();
         let named = named_service(self.wire.input.rest());
         let service = named.and_then(|uri| loaded.service(&uri));
-        write_error(status, &loaded.tag(service), self.wire.output.end());
+        write_error(status, &loaded.stamps.tag(service), self.wire.output.end());
         let (service, method) = (ServiceLabel::of(service), MethodLabel::Unknown);
         self.shared.metrics.answered(service, method, status.code());
         End::BadRequest

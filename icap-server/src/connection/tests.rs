@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::config::{Config, Overload, PrefixUnit};
 use crate::content::Content;
+use crate::content::Loaded;
 use crate::wire::READ_LEN_MAX;
 
 const WHOLE: &str = "REQMOD icap://h/categorize ICAP/1.0\r\nAllow: 204\r\n\

@@ -216,6 +216,15 @@ impl Servers {
         Ok(())
     }
 
+    /// Tells why a reload changed nothing.
+    fn refused(&self, remarks: &[Diagnostic]) {
+        log(remarks);
+        warn!("reload refused; the configuration in use stays in force");
+        if let Some(running) = &self.icap_server {
+            running.reload_refused();
+        }
+    }
+
     /// Lets connections finish within the grace period.
     pub(crate) async fn stop(self) -> u8 {
         let proxy = async {
@@ -315,8 +324,7 @@ impl<T: Future<Output = &'static str>> Watch<T> {
                 }
                 () = hangups.next() => {
                     if let Err(remarks) = servers.reload(plan) {
-                        log(&remarks);
-                        warn!("reload refused; the configuration in use stays in force");
+                        servers.refused(&remarks);
                     }
                 }
             }

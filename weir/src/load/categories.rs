@@ -20,6 +20,11 @@ pub const OVERRIDES_LEN_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of a built file at most.
 pub const CATEGORY_FILE_LEN_MAX: u64 = 4 * 1024 * 1024 * 1024;
 
+/// Bytes that are asked for to read a file into, at least: over 32 MiB glibc's allocator makes a
+/// mapping of its own and gives it back when it is freed. A smaller one may come from a heap, of
+/// which as much stays in use for ever as a replaced file had. What is not written takes no memory.
+const ROOM_LEN_MIN: usize = 33 * 1024 * 1024;
+
 /// The bundled files of a category, by name.
 const KINDS: [(&str, ListKind); 3] = [
     ("domains", ListKind::Domains),
@@ -184,8 +189,9 @@ fn bytes(path: &Path) -> Result<Vec<u8>, CategoriesError> {
         return Err(failed(io::ErrorKind::InvalidInput.into()));
     }
     // All at once: what grows is copied, and a built file is large.
-    let len = metadata.len().min(CATEGORY_FILE_LEN_MAX) + 1;
-    let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or_default());
+    let len = metadata.len().min(CATEGORY_FILE_LEN_MAX);
+    let len = usize::try_from(len).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(len.max(ROOM_LEN_MIN));
     let mut limited = file.take(CATEGORY_FILE_LEN_MAX + 1);
     let len = limited.read_to_end(&mut bytes).map_err(failed)?;
     match u64::try_from(len) {
