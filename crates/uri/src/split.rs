@@ -166,6 +166,19 @@ impl<'a> Target<'a> {
         Self::below_slashes(text, first_decoded)
     }
 
+    /// Does the same as servers that, before they parse it, also drop an encoded NUL, or end the
+    /// target there or at an encoded number sign.
+    pub(crate) fn below_encoded_network_path_by_ends(text: &'a [u8]) -> impl Iterator<Item = Self> {
+        let before = |end| {
+            let at = text.windows(NUL.len()).position(|escape| escape == end)?;
+            text.get(..at)
+        };
+        let dropped = before(NUL).and_then(|_| Self::below_slashes(text, first_decoded_but_nul));
+        let ended = [NUL, NUMBER_SIGN].into_iter().filter_map(before);
+        let ended = ended.filter_map(|text| Self::below_slashes(text, first_decoded));
+        dropped.into_iter().chain(ended)
+    }
+
     fn below_slashes(text: &'a [u8], first: First) -> Option<Self> {
         let mut rest = text;
         let mut slashes = 0;
@@ -199,6 +212,12 @@ fn until(text: &[u8], end: u8) -> &[u8] {
     text.split(|&b| b == end).next().unwrap_or_default()
 }
 
+/// An encoded NUL.
+const NUL: &[u8] = b"%00";
+
+/// An encoded number sign.
+const NUMBER_SIGN: &[u8] = b"%23";
+
 /// A way to take the first byte off a text: that byte, and what follows it.
 type First = fn(&[u8]) -> Option<(u8, &[u8])>;
 
@@ -216,6 +235,14 @@ fn first_decoded(text: &[u8]) -> Option<(u8, &[u8])> {
         [b'%', b'2', b'3', rest @ ..] => Some((b'#', rest)),
         _ => first(text),
     }
+}
+
+/// Does the same with what follows encoded NULs.
+fn first_decoded_but_nul(mut text: &[u8]) -> Option<(u8, &[u8])> {
+    while let Some(rest) = text.strip_prefix(NUL) {
+        text = rest;
+    }
+    first_decoded(text)
 }
 
 pub(crate) fn is_slash(byte: u8) -> bool {

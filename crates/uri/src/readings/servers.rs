@@ -36,7 +36,8 @@ pub(super) fn others(normal: &NormalUri, target: &[u8]) -> Result<Box<[NormalUri
         Target::below_network_path(target),
         Target::below_encoded_network_path(target),
     ];
-    for target in splits.into_iter().flatten() {
+    let splits = splits.into_iter().flatten();
+    for target in splits.chain(Target::below_encoded_network_path_by_ends(target)) {
         marks = marks.or(others.read(target)?);
     }
     if marks.has_dots() {

@@ -128,6 +128,9 @@ fn empty_segments_that_only_one_kind_of_server_sees() {
 fn encoded_nul() {
     check("/%00bad", &["/bad", "/"]);
     check("/bad%00.html", &["/bad.html", "/bad"]);
+    // A server that decodes before it looks for an authority finds one in what is left of these.
+    check("/%00/a/bad", &["/a/bad", "/bad", "/"]);
+    check("//a%00./bad", &["/", "/a", "/a./bad", "/bad"]);
 }
 
 #[test]
