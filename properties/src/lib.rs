@@ -17,6 +17,7 @@ mod category_list;
 mod client_hello;
 mod cuts;
 mod decision;
+mod diameter_message;
 mod http_chunks;
 mod http_head;
 mod icap_message;
@@ -28,6 +29,7 @@ pub use crate::category_database::category_database;
 pub use crate::category_list::category_list;
 pub use crate::client_hello::client_hello;
 pub use crate::decision::decision;
+pub use crate::diameter_message::diameter_message;
 pub use crate::http_chunks::http_chunks;
 pub use crate::http_head::http_head;
 pub use crate::icap_message::icap_message;
@@ -39,11 +41,12 @@ pub use crate::redirect_template::redirect_template;
 pub type Property = fn(&[u8]);
 
 /// All properties, each under the name of its fuzz target and of its folder in the corpus.
-pub const ALL: [(&str, Property); 10] = [
+pub const ALL: [(&str, Property); 11] = [
     ("category_database", category_database),
     ("category_list", category_list),
     ("client_hello", client_hello),
     ("decision", decision),
+    ("diameter_message", diameter_message),
     ("http_chunks", http_chunks),
     ("http_head", http_head),
     ("icap_message", icap_message),
