@@ -19,6 +19,10 @@ pub enum Reply {
     Stall,
     /// Nothing, until the gate opens; then 204 with these lines.
     Gated(Vec<String>, Arc<Mutex<bool>>),
+    /// 204 with these lines, so long after the question.
+    Late(Vec<String>, Duration),
+    /// 204 with these lines, a byte at a time with so long between two.
+    Drip(Vec<String>, Duration),
     /// The connection is closed.
     Close,
 }
@@ -173,6 +177,14 @@ fn reply(socket: &mut TcpStream, reply: Reply, state: &State) -> Option<()> {
             while socket.read(&mut byte).is_ok_and(|len| len > 0) {}
             None
         }
+        Reply::Late(lines, after) => {
+            std::thread::sleep(after);
+            socket.write_all(answer(&lines).as_bytes()).ok()
+        }
+        Reply::Drip(lines, pause) => answer(&lines).bytes().try_for_each(|byte| {
+            std::thread::sleep(pause);
+            socket.write_all(&[byte]).ok()
+        }),
         Reply::Gated(lines, gate) => {
             crate::wait_for("the gate", || gate.lock().unwrap().then_some(()));
             socket.write_all(answer(&lines).as_bytes()).ok()

@@ -65,7 +65,7 @@ fn main() {
         "{:<34} {:>8} {:>8} {:>8} {:>8}  {:<5} failures",
         "endpoints (decision in ms)", "first", "p50", "p99", "max", "bound"
     );
-    let rows: [Row; 9] = [
+    let rows: [Row; 13] = [
         ("answers at once", || peer(|_| good())),
         ("nobody listens", nobody),
         ("accepts nothing", full),
@@ -73,6 +73,18 @@ fn main() {
         ("stalls with every question", || peer(|_| Reply::Stall)),
         ("stalls within its answers", || {
             peer(|_| Reply::Raw(b"ICAP/1.0 204 No".to_vec()))
+        }),
+        ("answers in 100 ms", || {
+            peer(|_| Reply::Late(good_lines(), Duration::from_millis(100)))
+        }),
+        ("answers in 400 ms", || {
+            peer(|_| Reply::Late(good_lines(), Duration::from_millis(400)))
+        }),
+        ("answers a byte in 1 ms", || {
+            peer(|_| Reply::Drip(good_lines(), Duration::from_millis(1)))
+        }),
+        ("answers a byte in 20 ms", || {
+            peer(|_| Reply::Drip(good_lines(), Duration::from_millis(20)))
         }),
         ("closes at every question", || peer(|_| Reply::Close)),
         ("one stalls, one answers", || {
@@ -147,7 +159,11 @@ fn get(client: &mut Client, path: &str) -> u16 {
 }
 
 fn good() -> Reply {
-    Reply::Lines(vec!["X-Attribute: games".to_owned()])
+    Reply::Lines(good_lines())
+}
+
+fn good_lines() -> Vec<String> {
+    vec!["X-Attribute: games".to_owned()]
 }
 
 fn peer(script: fn(&str) -> Reply) -> Endpoints {
