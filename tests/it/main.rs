@@ -18,6 +18,7 @@ mod comparison;
 mod conformance;
 mod docs;
 mod evasions;
+mod explain;
 mod explicit;
 mod fuzz;
 mod icap_server;

@@ -216,7 +216,7 @@ fn schema(kind: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-fn validator(kind: &str) -> Validator {
+pub(crate) fn validator(kind: &str) -> Validator {
     let schema = schema(kind);
     jsonschema::meta::validate(&schema).unwrap();
     jsonschema::validator_for(&schema).unwrap()

@@ -229,6 +229,9 @@ pub struct Explain {
     /// When, such as 2026-11-20T21:30[Europe/Madrid]; without it, now
     #[arg(long, value_name = "MOMENT", value_parser = policy::moment)]
     pub now: Option<Timestamp>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
     /// Enforce as on a TLS connection; an https URI implies it
     #[arg(long)]
     pub tls: bool,

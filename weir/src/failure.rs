@@ -1,9 +1,13 @@
 use std::path::PathBuf;
 
-use policy::Diagnostic;
+use policy::written::{or, quote};
+use policy::{Diagnostic, PolicySet};
 use service::exit;
 
 use crate::excerpt;
+
+/// Profiles that an error names at most.
+pub(crate) const PROFILES_SHOWN_MAX: usize = 10;
 
 /// Why a command could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +82,13 @@ pub(crate) fn one_line(error: &(dyn std::error::Error + 'static)) -> String {
     let text = service::describe(error);
     let text = text.trim_start_matches("error: ").trim_end();
     text.replace("\n  because: ", ": ")
+}
+
+/// Says that `policy` has no profile of a name, and which it has.
+pub(crate) fn no_profile(name: &str, policy: &PolicySet) -> String {
+    let names = policy.profiles().iter().map(|profile| &*profile.name);
+    let names: Vec<&str> = names.take(PROFILES_SHOWN_MAX).collect();
+    format!("no profile is called `{}`; use {}", quote(name), or(&names))
 }
 
 fn summary(remarks: &[Diagnostic]) -> String {

@@ -15,7 +15,6 @@ mod failure;
 pub mod files;
 pub mod import;
 pub mod load;
-mod requested;
 
 pub use failure::Failure;
 

@@ -64,6 +64,16 @@ pub(crate) enum Extent {
     Prefix(usize),
 }
 
+/// An entry that was only looked at.
+#[derive(Debug)]
+pub(crate) struct Peeked {
+    pub(crate) fact: Fact,
+    pub(crate) times: Active,
+    /// None: an exact entry.
+    pub(crate) prefix_len: Option<usize>,
+    pub(crate) left: Duration,
+}
+
 #[derive(Debug)]
 struct Kept {
     fact: Fact,
@@ -125,6 +135,35 @@ impl Cache {
         if let Some((gone, kept)) = self.entries.push(key, kept) {
             self.forget_length(&gone.parts(), kept.origin_len);
         }
+    }
+
+    /// Returns what [`look_up`](Self::look_up) would, the bytes of the URI that the entry holds for
+    /// if it is a prefix entry, and how long it lives on; changes nothing.
+    pub(crate) fn peek(&self, profile: &str, uri: &NormalUri, now: Instant) -> Option<Peeked> {
+        let parts = |kind, text| Parts {
+            profile,
+            kind,
+            text,
+        };
+        let prefix = |len| Some(parts(Kind::Prefix, uri.as_str().get(..len)?));
+        let lengths = prefix(uri.origin_len()).and_then(|it| self.lengths.get(&it as &dyn Keyed));
+        let prefixes = lengths
+            .into_iter()
+            .flat_map(Lengths::iter)
+            .filter_map(prefix);
+        let mut keys = std::iter::once(parts(Kind::Exact, uri.as_str())).chain(prefixes);
+        keys.find_map(|parts| {
+            let kept = self.entries.peek(&parts as &dyn Keyed)?;
+            let left = kept
+                .lifetime
+                .checked_sub(now.saturating_duration_since(kept.since));
+            Some(Peeked {
+                fact: kept.fact.clone(),
+                times: kept.times,
+                prefix_len: (parts.kind == Kind::Prefix).then_some(parts.text.len()),
+                left: left.filter(|left| !left.is_zero())?,
+            })
+        })
     }
 
     /// Drops every entry.

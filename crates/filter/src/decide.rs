@@ -46,7 +46,7 @@ impl Rules {
 /// The most restrictive reading decides.
 #[derive(Debug)]
 pub struct Filter {
-    cache: Option<Cache>,
+    pub(crate) cache: Option<Cache>,
     seen: Option<Generations>,
     /// What is active of the policy's schedules, for as long as it is known.
     span: Option<Span>,
@@ -199,21 +199,20 @@ impl Filter {
         (current, active)
     }
 
-    /// Returns what the cache has for a reading. What it learnt while other schedules of the lists
-    /// were active is worth only what the categorizer said, and only where no list has an entry
-    /// now.
+    /// Returns whether the cache was filled under these rules.
+    pub(crate) fn is_filled_under(&self, rules: &Rules) -> bool {
+        let current = Generations {
+            policy: rules.policy_generation,
+            icap: rules.icap_generation,
+        };
+        self.seen == Some(current)
+    }
+
+    /// Returns what the cache has for a reading, as far as it is worth anything now.
     fn look_up(&mut self, judging: Judging<'_>, uri: &NormalUri, now: Instant) -> Option<Basis> {
         let cache = self.cache.as_mut()?;
         let (fact, times) = cache.look_up(&judging.profile.name, uri, now)?;
-        let basis = Basis::Cached(fact);
-        if times == judging.times() {
-            return Some(basis);
-        }
-        let unlisted = match Local::find(judging.in_force(), uri) {
-            Local::Ask => true,
-            Local::Listed(_) | Local::NotAsked => false,
-        };
-        basis.told().filter(|_| unlisted)
+        judging.worth(uri, Basis::Cached(fact), times)
     }
 
     /// Finds what the profile itself says of one reading. Only what a list says is worth
@@ -278,7 +277,7 @@ impl<'a> Judging<'a> {
     }
 
     /// Returns the active schedules that the profile's lists depend on.
-    fn times(self) -> Active {
+    pub(crate) fn times(self) -> Active {
         self.active.among(self.profile.lists.times())
     }
 

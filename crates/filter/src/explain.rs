@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use policy::{Action, ListHit};
+use policy::{Action, Active, ListHit};
 use uri::NormalUri;
 
 use crate::decide::{Judging, admit, decide};
@@ -28,6 +28,8 @@ pub struct ReadingSteps {
     pub uri: NormalUri,
     /// The list entry that decides it.
     pub listed: Option<ListHit>,
+    /// The entry that would decide it while all schedules are active, if that is another.
+    pub at_other_times: Option<ListHit>,
     /// What the categorizer said, if it was asked.
     pub answer: Option<Result<Answer, AskError>>,
     /// What each category of the answer asks for.
@@ -94,6 +96,20 @@ pub fn explain(
     }
 }
 
+/// Returns the URIs that [`explain()`] asks about, in its order, for a driver that must wait for the
+/// answers.
+#[must_use]
+pub fn questions(rules: &Rules, request: Request<'_>) -> Vec<NormalUri> {
+    let Ok(judging) = admit(rules, request, rules.active()) else {
+        return Vec::new();
+    };
+    let asks = |uri: &&NormalUri| match Local::find(judging.in_force(), uri) {
+        Local::Ask => true,
+        Local::Listed(_) | Local::NotAsked => false,
+    };
+    judging.readings.iter().filter(asks).cloned().collect()
+}
+
 fn steps(
     judging: Judging<'_>,
     uri: &NormalUri,
@@ -112,9 +128,16 @@ fn steps(
         Some(Err(_)) | None => Vec::new(),
     };
     let verdict = basis.judge(in_force);
+    let listed = judging.profile.lists.find(uri, judging.active);
+    let at_other_times = judging.profile.lists.find(uri, Active::ALL);
+    let same = |other: &ListHit| {
+        let it = listed.as_ref();
+        it.is_some_and(|it| it.rule == other.rule && it.kind == other.kind && it.when == other.when)
+    };
     ReadingSteps {
         uri: uri.clone(),
-        listed: judging.profile.lists.find(uri, judging.active),
+        at_other_times: at_other_times.filter(|other| !same(other)),
+        listed,
         answer,
         categories,
         action: verdict.action,

@@ -36,8 +36,8 @@ pub use redirect::{
     BadTemplate, FormattingCode, LOCATION_LEN_MAX, RedirectFacts, RedirectTemplate,
 };
 pub use schedule::{
-    Active, Days, SCHEDULES_MAX, Schedule, ScheduleId, Span, Timetable, To, WINDOWS_MAX, When,
-    Window, moment,
+    Active, Days, Outlook, SCHEDULES_MAX, Schedule, ScheduleId, Span, Timetable, To, WINDOWS_MAX,
+    When, Window, moment,
 };
 pub use set::{CategoryPolicy, PolicySet, Profile};
 pub use suggest::nearest;

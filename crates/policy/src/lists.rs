@@ -54,6 +54,8 @@ pub struct ListHit {
     pub kind: ListKind,
     /// The entry in normal form, as shown in logs.
     pub rule: Arc<str>,
+    /// When the entry holds.
+    pub when: When,
     /// Bytes of the URI whose sharing is enough for the same hit: at least the origin with its
     /// slash, and nothing more specific is configured below. None: only this URI is known.
     pub prefix_len: Option<usize>,
@@ -133,6 +135,7 @@ impl Lists {
             action: listed.action,
             kind: listed.kind,
             rule: Arc::clone(&listed.rule),
+            when: listed.when,
             prefix_len: self.sound_len(uri, matched),
         })
     }

@@ -1,5 +1,7 @@
 //! When a part of a policy holds: days and times of a time zone.
 
+use std::sync::Arc;
+
 use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::fmt::temporal::DateTimeParser;
 use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
@@ -27,6 +29,9 @@ const DAYS_BEFORE: usize = 2;
 /// How long before a moment every change of a window is known: less than a whole day, which may
 /// have 23 hours.
 const LOOKED_BACK: SignedDuration = SignedDuration::from_hours(12);
+
+/// How far ahead every change of a window is known.
+const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Days from today on whose windows are looked at: a week has every window once.
 const DAYS_AFTER: usize = 8;
@@ -85,6 +90,19 @@ pub struct Active(u64);
 #[derive(Clone, Debug, Default)]
 pub struct Timetable {
     schedules: Vec<Schedule>,
+    /// What the file calls each of them.
+    names: Vec<Vec<Arc<str>>>,
+}
+
+/// A schedule at one moment, for a person.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Outlook {
+    /// Whether it is active.
+    pub active: bool,
+    /// When that changes. None: not within a week.
+    pub until: Option<Timestamp>,
+    /// Whose clocks it goes by.
+    pub zone: TimeZone,
 }
 
 /// What is active, and for how long.
@@ -168,6 +186,31 @@ impl Schedule {
             }
         }
         (active, since, until)
+    }
+
+    /// Returns whether it is active at `now`, and when that changes: windows that meet are one.
+    fn outlook(&self, now: Timestamp) -> Outlook {
+        let around = self.windows.iter().flat_map(|window| window.around(now));
+        let mut open: Vec<_> = around.filter(|(_, end)| now < *end).collect();
+        open.sort_unstable();
+        let active = open.first().is_some_and(|(start, _)| *start <= now);
+        let until = match active {
+            false => open.first().map(|(start, _)| *start),
+            true => Some(
+                open.iter()
+                    .fold(now, |until, (start, end)| match *start <= until {
+                        true => until.max(*end),
+                        false => until,
+                    }),
+            ),
+        };
+        let zone = self.windows.first().map(|window| window.zone.clone());
+        let known = now.checked_add(WEEK).unwrap_or(Timestamp::MAX);
+        Outlook {
+            active,
+            until: until.filter(|until| *until < known),
+            zone: zone.unwrap_or(TimeZone::UTC),
+        }
     }
 }
 
@@ -266,6 +309,12 @@ impl Active {
         self.0
     }
 
+    /// Returns each schedule in it.
+    fn ids(self) -> impl Iterator<Item = ScheduleId> {
+        let all = (0..u8::MAX).map(ScheduleId).take(SCHEDULES_MAX);
+        all.filter(move |id| self.contains(*id))
+    }
+
     fn bit(ScheduleId(index): ScheduleId) -> u64 {
         1_u64.checked_shl(u32::from(index)).unwrap_or_default()
     }
@@ -273,17 +322,43 @@ impl Active {
 
 impl Timetable {
     /// Adds a schedule, or finds the equal one; nothing where there are [`SCHEDULES_MAX`] others.
-    pub(crate) fn add(&mut self, schedule: Schedule) -> Option<ScheduleId> {
+    /// `name` is what the file calls it here.
+    pub(crate) fn add(&mut self, schedule: Schedule, name: &str) -> Option<ScheduleId> {
         let known = self.schedules.iter().position(|known| *known == schedule);
         let index = match known {
             Some(index) => index,
             None if self.schedules.len() == SCHEDULES_MAX => return None,
             None => {
                 self.schedules.push(schedule);
+                self.names.push(Vec::new());
                 self.schedules.len() - 1
             }
         };
+        let names = self.names.get_mut(index)?;
+        if !names.iter().any(|known| **known == *name) {
+            names.push(name.into());
+        }
         u8::try_from(index).ok().map(ScheduleId)
+    }
+
+    /// Returns what the file calls a schedule; equal ones may have several names.
+    #[must_use]
+    pub fn name(&self, ScheduleId(index): ScheduleId) -> String {
+        let names = self.names.get(usize::from(index));
+        names.map(|names| names.join(" = ")).unwrap_or_default()
+    }
+
+    /// Returns the schedules among `wanted`, by name, with how they stand at `now`.
+    pub fn outlooks(
+        &self,
+        wanted: Active,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (String, Outlook)> {
+        wanted.ids().filter_map(move |id| {
+            let ScheduleId(index) = id;
+            let schedule = self.schedules.get(usize::from(index))?;
+            Some((self.name(id), schedule.outlook(now)))
+        })
     }
 
     /// Returns whether nothing changes with time.
@@ -314,7 +389,7 @@ impl Timetable {
         // Before that not every change was looked for.
         let mut since = now.checked_sub(LOOKED_BACK).ok();
         // Beyond a week nothing is looked at.
-        let mut until = now.checked_add(SignedDuration::from_hours(7 * 24)).ok();
+        let mut until = now.checked_add(WEEK).ok();
         for (index, schedule) in (0..).zip(&self.schedules) {
             let (active, last, next) = schedule.at(now);
             if active {

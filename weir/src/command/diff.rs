@@ -12,10 +12,10 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use categories::Database;
 use policy::PolicySet;
-use policy::written::or;
 use service::exit;
 
 use crate::cli::PolicyDiff;
+use crate::failure::no_profile;
 use crate::files::Files;
 use crate::load::category_source;
 use crate::{Failure, excerpt, load};
@@ -90,9 +90,7 @@ fn sides(options: &PolicyDiff) -> Result<Sides, Failure> {
     if let Some(name) = &options.profile {
         let known = |set: &PolicySet| set.profile(name).is_some();
         if !known(&old) && !known(&new) {
-            let names: Vec<&str> = old.profiles().iter().map(|it| &*it.name).collect();
-            let text = format!("no profile is called `{name}`; use {}", or(&names));
-            return Err(Failure::Usage(text));
+            return Err(Failure::Usage(no_profile(name, &old)));
         }
     }
     let database = options.categories.as_deref().map(|path| {

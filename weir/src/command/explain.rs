@@ -1,31 +1,20 @@
 //! `weir explain`: shows every step of one decision.
 
-use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::Arc;
 
-use filter::{
-    ActionOrigin, Answer, Decision, Enforcement, Explanation, Protocol, ReadingSteps, Request,
-    Rules, explain,
-};
+use filter::{Protocol, Request, Requested, Rules, Trace, explain};
 use jiff::Timestamp;
-use policy::written::{or, quote};
-use policy::{Action, ListKind, PolicySet, RedirectFacts, SniCheck, Verb};
+use policy::written::quote;
+use policy::{PolicySet, RedirectFacts};
 use service::exit;
 use uri::NormalUri;
 
 use super::test::answer_of;
 use crate::cli::Explain;
-use crate::failure::one_line;
+use crate::failure::{no_profile, one_line};
 use crate::files::Files;
-use crate::requested::Requested;
 use crate::{Failure, ask, load};
-
-/// Width of the first column.
-const LABEL_LEN: usize = 18;
-
-/// Lines of a label and a text.
-struct Page(String);
 
 /// Explains the decision about one URI or server name.
 pub(crate) fn run(options: &Explain, out: &mut dyn Write) -> Result<u8, Failure> {
@@ -63,14 +52,17 @@ pub(crate) fn run(options: &Explain, out: &mut dyn Write) -> Result<u8, Failure>
         },
     };
     let explanation = explain(&rules, request, &mut answer);
-    let mut page = Page(String::new());
-    page.request(options, &requested, profile.as_deref());
-    if let Some(fault) = fault {
-        page.line("ICAP failed", &one_line(&fault));
-    }
-    page.steps(&explanation);
-    page.conclusion(&explanation.decision, &requested);
-    out.write_all(page.0.as_bytes())?;
+    let facts = RedirectFacts {
+        uri: requested.as_received(),
+        ..RedirectFacts::default()
+    };
+    let mut trace = Trace::new(&rules, profile.as_ref(), &requested, &explanation, facts);
+    trace.icap_fault = fault.map(|fault| one_line(&fault));
+    let text = match options.json {
+        true => serde_json::to_string(&trace).map_err(std::io::Error::from)? + "\n",
+        false => trace.to_string(),
+    };
+    out.write_all(text.as_bytes())?;
     Ok(exit::SUCCESS)
 }
 
@@ -89,21 +81,10 @@ fn profile(options: &Explain, policy: &PolicySet) -> Result<Option<Arc<str>>, Fa
             .default_profile()
             .map(|profile| Arc::clone(&profile.name)));
     };
-    let names: Vec<&str> = policy
-        .profiles()
-        .iter()
-        .map(|profile| &*profile.name)
-        .collect();
     let known = policy
         .profile(name)
         .map(|profile| Some(Arc::clone(&profile.name)));
-    known.ok_or_else(|| {
-        Failure::Usage(format!(
-            "no profile is called `{}`; use {}",
-            quote(name),
-            or(&names)
-        ))
-    })
+    known.ok_or_else(|| Failure::Usage(no_profile(name, policy)))
 }
 
 fn requested(options: &Explain) -> Result<Requested, Failure> {
@@ -123,156 +104,6 @@ fn requested(options: &Explain) -> Result<Requested, Failure> {
         return Err(Failure::Usage(text.to_owned()));
     }
     Ok(requested)
-}
-
-/// Returns the steps of a decision as lines, for whoever expected another.
-pub(crate) fn trace(explanation: &Explanation, requested: &Requested) -> String {
-    let mut page = Page(String::new());
-    if let Ok(readings) = &requested.readings {
-        page.line("normal form", readings.normal().as_str());
-    }
-    let profile = explanation.decision.profile.as_deref();
-    page.line("profile", profile.unwrap_or("none"));
-    page.steps(explanation);
-    page.conclusion(&explanation.decision, requested);
-    page.0
-}
-
-impl Page {
-    fn line(&mut self, label: &str, text: &str) {
-        // Writing to a `String` cannot fail.
-        let _ = writeln!(self.0, "{label:LABEL_LEN$}{text}");
-    }
-
-    fn request(&mut self, options: &Explain, requested: &Requested, profile: Option<&str>) {
-        self.line("requested", &quote(&options.uri));
-        match &requested.readings {
-            Ok(readings) => {
-                self.line("normal form", readings.normal().as_str());
-                for other in readings.others() {
-                    self.line("also read as", other.as_str());
-                }
-                if !readings.are_all() {
-                    self.line("also read", "in more ways than are judged");
-                }
-            }
-            Err(error) => self.line("normal form", &format!("none: {error}")),
-        }
-        self.line("profile", profile.unwrap_or("none"));
-    }
-
-    fn steps(&mut self, explanation: &Explanation) {
-        let several = explanation.readings.len() > 1;
-        for reading in &explanation.readings {
-            if several {
-                self.line("reading", reading.uri.as_str());
-            }
-            self.reading(reading);
-        }
-        if let Some(reason) = explanation.decision.undecidable {
-            self.line("undecidable", reason.as_str());
-        }
-    }
-
-    fn reading(&mut self, reading: &ReadingSteps) {
-        match &reading.listed {
-            Some(hit) => {
-                let list = match hit.kind {
-                    ListKind::Pass => "pass_list",
-                    ListKind::Block => "block_list",
-                    ListKind::Redirect => "redirect_list",
-                };
-                self.line(
-                    "lists",
-                    &format!("{} in {list}: {}", hit.rule, word(hit.action)),
-                );
-            }
-            None => self.line(
-                "lists",
-                "no entry in pass_list, block_list and redirect_list",
-            ),
-        }
-        match &reading.answer {
-            Some(Ok(answer)) => self.line("categories", &named(answer)),
-            Some(Err(error)) => {
-                self.line(
-                    "categories",
-                    &format!("the categorizer failed: {}", error.as_str()),
-                );
-            }
-            None if reading.listed.is_some() => {}
-            None => self.line("categories", "not asked; the profile has `icap: false`"),
-        }
-        for step in &reading.categories {
-            let origin = match step.origin {
-                ActionOrigin::Policy => "the policy",
-                ActionOrigin::Default => "default_action",
-            };
-            let text = format!("{}: {}, by {origin}", step.category, word(step.action));
-            self.line("", &text);
-        }
-        let label = match reading.categories.is_empty() {
-            true => "action",
-            false => "most restrictive",
-        };
-        let text = format!("{}, from {}", word(reading.action), reading.source.as_str());
-        self.line(label, &text);
-    }
-
-    fn conclusion(&mut self, decision: &Decision, requested: &Requested) {
-        let rule = decision
-            .rule
-            .as_ref()
-            .map(|rule| format!(" ({rule})"))
-            .unwrap_or_default();
-        let text = format!(
-            "{}, from {}{rule}",
-            word(decision.action),
-            decision.source.as_str()
-        );
-        self.line("decision", &text);
-        match decision.sni_check {
-            SniCheck::Off => {}
-            SniCheck::Log => self.line(
-                "sni check",
-                "log: intercepted, the address dialled is compared with those of the name",
-            ),
-            SniCheck::Require => self.line(
-                "sni check",
-                "require: intercepted, the address dialled must be one of the name's",
-            ),
-        }
-        self.line("enforcement", enforcement(decision, requested.protocol));
-        let facts = RedirectFacts {
-            uri: requested.as_received(),
-            ..RedirectFacts::default()
-        };
-        if decision.enforcement(requested.protocol) == Enforcement::Redirect {
-            self.line("location", &decision.location(facts).unwrap_or_default());
-        }
-    }
-}
-
-fn named(answer: &Answer) -> String {
-    match answer.categories.is_empty() {
-        true => "none".to_owned(),
-        false => answer.categories.join(", "),
-    }
-}
-
-fn word(action: Action) -> &'static str {
-    Verb::of(action).as_str()
-}
-
-fn enforcement(decision: &Decision, protocol: Protocol) -> &'static str {
-    match (decision.enforcement(protocol), protocol) {
-        (Enforcement::Forward, _) => "forwarded",
-        (Enforcement::Discard, _) => "closed without a byte",
-        (Enforcement::Reset, _) => "TCP reset",
-        (Enforcement::Forbid, Protocol::Http) => "403 with the block page",
-        (Enforcement::Forbid, Protocol::Tls) => "TLS alert access_denied",
-        (Enforcement::Redirect, _) => "302",
-    }
 }
 
 #[cfg(test)]

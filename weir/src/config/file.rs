@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use policy::PolicySet;
-use policy::written::{Named, Placed, Remarks, Written, or, quote};
+use policy::written::{Named, Placed, Remarks, Written, quote};
 use serde::Deserialize;
 use sessions::Session;
+
+use crate::failure::no_profile;
 
 /// `sessions.static`: entries at most.
 pub const STATIC_SESSIONS_MAX: usize = 100_000;
@@ -20,8 +22,6 @@ pub const APN_LEN_MAX: usize = 100;
 pub const USERS_MAX: usize = 60_000;
 /// `sessions.users`: bytes of a name at most.
 pub const USER_LEN_MAX: usize = 256;
-/// Names shown when a name is not known.
-const NAMES_SHOWN_MAX: usize = 10;
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -221,13 +221,7 @@ impl Reader<'_> {
         };
         let profile = policy.profile(&written.text);
         if profile.is_none() {
-            let names = policy.profiles().iter().map(|profile| &*profile.name);
-            let names: Vec<&str> = names.take(NAMES_SHOWN_MAX).collect();
-            let text = format!(
-                "no profile is called `{}`; use {}",
-                quote(&written.text),
-                or(&names)
-            );
+            let text = no_profile(&written.text, policy);
             self.remarks.error(written.place, text);
         }
         profile.map(|profile| Arc::clone(&profile.name))

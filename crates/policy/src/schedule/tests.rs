@@ -130,7 +130,7 @@ fn at_most_so_many_schedules_and_equal_ones_are_one() {
     let mut timetable = Timetable::default();
     for minute in 0..64 {
         let window = window("UTC", Days::ALL, (0, 0), (1 + minute / 60, minute % 60));
-        let id = timetable.add(Schedule::new(vec![window])).unwrap();
+        let id = timetable.add(Schedule::new(vec![window]), "it").unwrap();
         assert_eq!(
             id,
             timetable
@@ -144,11 +144,11 @@ fn at_most_so_many_schedules_and_equal_ones_are_one() {
     }
     let first = window("UTC", Days::ALL, (0, 0), (1, 0));
     assert_eq!(
-        timetable.add(Schedule::new(vec![first])),
+        timetable.add(Schedule::new(vec![first]), "it"),
         Some(ScheduleId(0))
     );
     let another = window("UTC", Days::ALL, (0, 0), (3, 0));
-    assert_eq!(timetable.add(Schedule::new(vec![another])), None);
+    assert_eq!(timetable.add(Schedule::new(vec![another]), "it"), None);
     let all = timetable.active("2026-11-21T00:30:00Z".parse().unwrap());
     assert_eq!(all, Active::ALL);
 }
@@ -158,16 +158,82 @@ fn a_span_goes_back_no_further_than_was_looked() {
     let mut timetable = Timetable::default();
     let friday = Days(1 << 4);
     let night = window("America/Sao_Paulo", friday, (11, 30), (8, 0));
-    let id = timetable.add(Schedule::new(vec![night])).unwrap();
+    let id = timetable.add(Schedule::new(vec![night]), "it").unwrap();
     let other = window("Pacific/Apia", Days(0b10_1010), (0, 0), (0, 1));
-    timetable.add(Schedule::new(vec![other])).unwrap();
+    timetable.add(Schedule::new(vec![other]), "it").unwrap();
     let monday = timetable.span("2026-07-27T03:00:00Z".parse().unwrap());
     let friday_night = "2026-07-24T19:45:43Z".parse().unwrap();
     assert!(timetable.active(friday_night).contains(id));
     assert!(!monday.covers(friday_night), "{monday:?}");
 }
 
+#[test]
+fn windows_that_meet_are_one() {
+    let day = |days, from, to| window("Europe/Madrid", Days(days), from, to);
+    // From Friday evening to Monday morning, through midnights.
+    let weekend = Schedule::new(vec![
+        day(1 << 4, (18, 0), (24, 0)),
+        day(0b110_0000, (0, 0), (24, 0)),
+        day(1, (0, 0), (7, 0)),
+    ]);
+    let until = |text: &str| {
+        let outlook = weekend.outlook(moment(text).unwrap());
+        (outlook.active, outlook.until.map(|it| it.to_string()))
+    };
+    let monday = "2026-11-23T06:00:00Z".to_owned();
+    assert_eq!(until("2026-11-20T18:00:00+01"), (true, Some(monday)));
+    let friday = "2026-11-20T17:00:00Z".to_owned();
+    assert_eq!(until("2026-11-20T17:59:59+01"), (false, Some(friday)));
+    let always = Schedule::new(vec![day(0b111_1111, (0, 0), (24, 0))]);
+    let now = moment("2026-11-20T18:00:00+01").unwrap();
+    let outlook = always.outlook(now);
+    assert_eq!((outlook.active, outlook.until), (true, None));
+}
+
+#[test]
+fn equal_schedules_keep_their_names() {
+    let mut timetable = Timetable::default();
+    let night = || Schedule::new(vec![window("UTC", Days::ALL, (21, 0), (7, 0))]);
+    let id = timetable.add(night(), "night").unwrap();
+    for name in ["bedtime", "night"] {
+        assert_eq!(timetable.add(night(), name), Some(id));
+    }
+    assert_eq!(timetable.name(id), "night = bedtime");
+    let now = moment("2026-11-20T23:00:00Z").unwrap();
+    let mut outlooks = timetable.outlooks(Active::ALL, now);
+    assert!(outlooks.next().unwrap().1.active);
+    assert_eq!(outlooks.next(), None);
+    assert_eq!(timetable.outlooks(Active::NONE, now).count(), 0);
+}
+
 proptest::proptest! {
+    /// An outlook holds until its end, and not longer.
+    #[test]
+    fn an_outlook_is_true_until_it_ends(
+        windows in proptest::collection::vec((0..4_usize, 1..128_u8, 0..24_i8, 0..60_i8, 0..24_i8, 0..60_i8), 1..6),
+        start in 1_767_225_600..1_798_761_600_i64,
+        parts in proptest::collection::vec(0..1_000_i64, 8),
+    ) {
+        let zones = ["Europe/Madrid", "Australia/Lord_Howe", "Pacific/Apia", "America/Sao_Paulo"];
+        let windows = windows.into_iter().filter(|(_, _, h1, m1, h2, m2)| (h1, m1) != (h2, m2));
+        let windows = windows.map(|(zone, days, h1, m1, h2, m2)| {
+            Window { days: Days(days), ..window(zones[zone], Days::ALL, (h1, m1), (h2, m2)) }
+        });
+        let schedule = Schedule::new(windows.collect());
+        let now = Timestamp::from_second(start).unwrap();
+        let outlook = schedule.outlook(now);
+        proptest::prop_assert_eq!(schedule.at(now).0, outlook.active);
+        let end = outlook.until.map_or(start + 7 * 24 * 3_600, Timestamp::as_second);
+        for part in parts {
+            let within = start + (end - start - 1) * part / 1_000;
+            let moment = Timestamp::from_second(within).unwrap();
+            proptest::prop_assert_eq!(schedule.at(moment).0, outlook.active, "{}", moment);
+        }
+        if let Some(until) = outlook.until {
+            proptest::prop_assert_ne!(schedule.at(until).0, outlook.active, "{}", until);
+        }
+    }
+
     /// Whatever the schedules, a span says of every moment in it what that moment says itself.
     #[test]
     fn nothing_changes_within_a_span(
@@ -182,7 +248,7 @@ proptest::proptest! {
                 continue;
             }
             let window = Window { days: Days(days), ..window(zones[zone], Days::ALL, (h1, m1), (h2, m2)) };
-            timetable.add(Schedule::new(vec![window])).unwrap();
+            timetable.add(Schedule::new(vec![window]), "it").unwrap();
         }
         let now = Timestamp::from_second(start).unwrap();
         let span = timetable.span(now);
@@ -225,7 +291,9 @@ fn window(zone: &str, days: Days, from: (i8, i8), to: (i8, i8)) -> Window {
 #[track_caller]
 fn check(window: &Window, moment: &str, open: bool) {
     let mut timetable = Timetable::default();
-    let id = timetable.add(Schedule::new(vec![window.clone()])).unwrap();
+    let id = timetable
+        .add(Schedule::new(vec![window.clone()]), "it")
+        .unwrap();
     let now: Timestamp = moment.parse().unwrap();
     let span = timetable.span(now);
     assert_eq!(span.active.contains(id), open, "{moment}");

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use filter::{
-    Answer, AskError, CacheLimits, Decision, Filter, Protocol, Question, Request, Rules, Step,
-    Target, Undecidable,
+    Answer, AskError, CacheLimits, Decision, Filter, Protocol, Question, Request, Requested, Rules,
+    Step, Target, Undecidable,
 };
 use policy::{Effect, PolicySet, Verb};
 use uri::NormalUri;
@@ -16,7 +16,6 @@ use super::Sides;
 use super::requests::{Format, Line, Replayed, Said};
 use super::tally::{Change, Reached, Tally};
 use crate::command::test::answer_of;
-use crate::requested::Requested;
 
 /// Different requests whose outcome a worker keeps; then it starts over.
 const REMEMBERED_MAX: usize = 65_536;

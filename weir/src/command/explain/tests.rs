@@ -9,6 +9,9 @@ use expect_test::{Expect, expect};
 use super::*;
 use crate::cli::{Cli, Command};
 
+mod json;
+mod scheduled;
+
 const POLICY: &str = r#"
 lists:
   school: ["http://school.example/"]
@@ -259,21 +262,34 @@ fn what_cannot_be_explained_is_told() {
 
 #[track_caller]
 fn check(arguments: &[&str], expected: Expect) {
+    expected.assert_eq(&explained(POLICY, arguments));
+}
+
+/// Returns what is printed, JSON with a line for each value.
+#[track_caller]
+fn explained(policy: &str, arguments: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("family.yaml");
-    std::fs::write(&path, POLICY).unwrap();
+    std::fs::write(&path, policy).unwrap();
     let start = ["weir", "explain", "--policy", path.to_str().unwrap()];
     let cli = Cli::try_parse_from(start.iter().chain(arguments)).unwrap();
     let Command::Explain(options) = cli.command else {
         panic!("it is `explain`");
     };
     let mut out = Vec::new();
-    let text = match run(&options, &mut out) {
+    match run(&options, &mut out) {
         Ok(status) => {
             assert_eq!(status, exit::SUCCESS);
-            String::from_utf8(out).unwrap()
+            let text = String::from_utf8(out).unwrap();
+            match options.json {
+                true => {
+                    assert_eq!(text.matches('\n').count(), 1, "{text}");
+                    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+                    serde_json::to_string_pretty(&value).unwrap() + "\n"
+                }
+                false => text,
+            }
         }
         Err(failure) => format!("{} {failure}\n", failure.status()),
-    };
-    expected.assert_eq(&text);
+    }
 }

@@ -6,14 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use filter::{
-    Answer, AskError, Binding, CacheLimits, Decision, Filter, Request, Rules, SharedPrefix, Source,
-    Step, explain,
+    Answer, AskError, Binding, CacheLimits, Decision, Filter, Request, Requested, Rules,
+    SharedPrefix, Source, Step, Trace, explain,
 };
 use policy::{Case, Categorized, Profile, RedirectFacts, Subject, Verb};
 
 use super::{Fault, answer_of};
-use crate::command::explain::trace;
-use crate::requested::Requested;
 
 /// Without requests before it, a case has no cache.
 const NO_CACHE: CacheLimits = CacheLimits {
@@ -152,7 +150,13 @@ impl Outcome {
             explanation.decision = self.decision.clone();
             page += &format!("DNS answers otherwise: {}\n", reason.as_str());
         }
-        page + &trace(&explanation, &self.requested)
+        let facts = RedirectFacts {
+            uri: self.requested.as_received(),
+            ..RedirectFacts::default()
+        };
+        let profile = profile.map(|profile| &profile.name);
+        let trace = Trace::new(rules, profile, &self.requested, &explanation, facts);
+        page + &trace.to_steps()
     }
 }
 
