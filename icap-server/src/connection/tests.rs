@@ -3,7 +3,9 @@ use std::time::Duration;
 
 use categories::Builder;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio_util::io::InspectWriter;
 
 use super::*;
 use crate::config::{Config, Overload, PrefixUnit};
@@ -281,6 +283,30 @@ async fn answers_to_a_flood_of_requests_do_not_pile_up() {
     assert_eq!(served.await.unwrap().0, End::Client);
 }
 
+#[tokio::test]
+async fn answers_to_requests_that_came_together_leave_in_one_write() {
+    let (near, mut client) = duplex(MIB / 4);
+    let (count, mut writes) = mpsc::unbounded_channel();
+    let near = InspectWriter::new(near, move |bytes: &[u8]| count.send(bytes.len()).unwrap());
+    let shared = shared(Limits::default());
+    let mut connection = Connection::new(near, shared, Admission::Admitted);
+    let served = tokio::spawn(async move { connection.serve().await });
+    for requests in [1, 2, 50] {
+        client
+            .write_all(WHOLE.repeat(requests).as_bytes())
+            .await
+            .unwrap();
+        let len = writes.recv().await.unwrap();
+        let mut answers = vec![0; len];
+        client.read_exact(&mut answers).await.unwrap();
+        let answers = String::from_utf8(answers).unwrap();
+        assert_eq!(answers.matches("ICAP/1.0 204 ").count(), requests);
+    }
+    client.shutdown().await.unwrap();
+    assert_eq!(served.await.unwrap(), End::Client);
+    assert!(writes.try_recv().is_err());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refused_connection_hears_why_and_no_more() {
     let (mut client, served) = served(Admission::Refused);
@@ -298,6 +324,24 @@ fn served(admission: Admission) -> (DuplexStream, JoinHandle<(End, usize)>) {
 }
 
 fn served_within(admission: Admission, limits: Limits) -> (DuplexStream, JoinHandle<(End, usize)>) {
+    let (near, far) = duplex(MIB / 4);
+    let mut connection = Connection::new(near, shared(limits), admission);
+    let task = tokio::spawn(async move {
+        let mut kept = 0;
+        let end = loop {
+            if let Err(end) = connection.exchange().await {
+                break end;
+            }
+            kept = kept.max(connection.wire.output.len());
+        };
+        kept = kept.max(connection.wire.output.len());
+        connection.finish(end).await;
+        (end, kept)
+    });
+    (far, task)
+}
+
+fn shared(limits: Limits) -> Arc<Shared> {
     let config = Config {
         admin: None,
         listen: Vec::new(),
@@ -318,22 +362,7 @@ fn served_within(admission: Admission, limits: Limits) -> (DuplexStream, JoinHan
             sessions: sessions::Directory::default(),
         },
     );
-    let shared = Arc::new(Shared::new(&config, Vec::new(), loaded));
-    let (near, far) = duplex(MIB / 4);
-    let mut connection = Connection::new(near, shared, admission);
-    let task = tokio::spawn(async move {
-        let mut kept = 0;
-        let end = loop {
-            if let Err(end) = connection.exchange().await {
-                break end;
-            }
-            kept = kept.max(connection.wire.output.len());
-        };
-        kept = kept.max(connection.wire.output.len());
-        connection.finish(end).await;
-        (end, kept)
-    });
-    (far, task)
+    Arc::new(Shared::new(&config, Vec::new(), loaded))
 }
 
 async fn rest_of(client: &mut DuplexStream) -> String {
