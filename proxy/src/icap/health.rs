@@ -7,6 +7,9 @@ use tokio::sync::{Notify, watch};
 /// Failures in a row after which an endpoint is asked no more until a probe succeeds.
 pub(super) const FAILURES_MAX: u32 = 5;
 
+/// Outcomes of which more than half must not be failures, or it is asked no more either.
+pub(super) const OUTCOMES: u32 = 20;
+
 /// Whether questions are sent to an endpoint.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum State {
@@ -22,7 +25,8 @@ pub(super) enum State {
 #[derive(Debug)]
 pub(super) struct Health {
     state: watch::Sender<State>,
-    failures: AtomicU32,
+    /// Whether each question failed, the last one in the lowest bit.
+    outcomes: AtomicU32,
     tripped: Notify,
     /// Whether a question was answered since the endpoint last came up.
     answered: AtomicBool,
@@ -45,7 +49,7 @@ impl Default for Health {
     fn default() -> Self {
         Self {
             state: watch::Sender::new(State::Starting),
-            failures: AtomicU32::new(0),
+            outcomes: AtomicU32::new(0),
             tripped: Notify::new(),
             answered: AtomicBool::new(false),
         }
@@ -83,17 +87,13 @@ impl Health {
 
     /// Notes a question that was answered.
     pub(super) fn succeeded(&self) {
-        self.failures.store(0, Ordering::Relaxed);
+        self.note(false);
         self.answered.store(true, Ordering::Relaxed);
     }
 
     /// Notes a question, or a probe of an endpoint that is up, that failed.
     pub(super) fn failed(&self) -> Change {
-        let failures = self
-            .failures
-            .fetch_add(1, Ordering::Relaxed)
-            .saturating_add(1);
-        if failures < FAILURES_MAX || !self.change(State::Up, State::Down) {
+        if !are_too_bad(self.note(true)) || !self.change(State::Up, State::Down) {
             return Change::None;
         }
         self.tripped.notify_one();
@@ -102,10 +102,11 @@ impl Health {
 
     /// Notes a probe that was answered.
     pub(super) fn probe_succeeded(&self) -> Change {
-        self.failures.store(0, Ordering::Relaxed);
         if *self.state.borrow() == State::Up {
+            self.note(false);
             return Change::None;
         }
+        self.outcomes.store(0, Ordering::Relaxed);
         self.answered.store(false, Ordering::Relaxed);
         self.state.send_replace(State::Up);
         Change::CameUp
@@ -119,6 +120,16 @@ impl Health {
         self.failed()
     }
 
+    /// Adds an outcome, and returns the last ones.
+    fn note(&self, failed: bool) -> u32 {
+        let with = |outcomes: u32| outcomes << 1 | u32::from(failed);
+        let before = self
+            .outcomes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |it| Some(with(it)));
+        let (Ok(before) | Err(before)) = before;
+        with(before)
+    }
+
     fn change(&self, from: State, to: State) -> bool {
         self.state.send_if_modified(|state| {
             let is_due = *state == from;
@@ -128,6 +139,11 @@ impl Health {
             is_due
         })
     }
+}
+
+fn are_too_bad(outcomes: u32) -> bool {
+    let last = outcomes & ((1 << OUTCOMES) - 1);
+    outcomes.trailing_ones() >= FAILURES_MAX || last.count_ones() > OUTCOMES / 2
 }
 
 #[cfg(test)]
@@ -153,6 +169,32 @@ mod tests {
         assert_eq!(health.probe_failed(), Change::None);
         assert_eq!(health.probe_succeeded(), Change::CameUp);
         assert_eq!(health.known().await, State::Up);
+    }
+
+    #[test]
+    fn more_failures_than_answers_take_it_down() {
+        let health = Health::default();
+        assert_eq!(health.probe_succeeded(), Change::CameUp);
+        // Half of them fail, for ever.
+        for _ in 0..100 {
+            assert_eq!(health.failed(), Change::None);
+            health.succeeded();
+        }
+        // Then two of three: 11 of the last 20 soon do.
+        let changes = (0..30).map(|nth| match nth % 3 {
+            0 => {
+                health.succeeded();
+                Change::None
+            }
+            _ => health.failed(),
+        });
+        let down = changes.filter(|change| *change == Change::WentDown);
+        assert_eq!(down.count(), 1);
+        // What was before it came up again does not count.
+        assert_eq!(health.probe_succeeded(), Change::CameUp);
+        for _ in 1..FAILURES_MAX {
+            assert_eq!(health.failed(), Change::None);
+        }
     }
 
     #[tokio::test]
