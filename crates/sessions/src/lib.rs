@@ -7,10 +7,14 @@ use std::sync::Arc;
 use ipnet::{IpNet, Ipv4Net};
 use prefix_trie::joint::JointPrefixMap;
 
+mod feed;
 mod select;
 #[cfg(test)]
 mod tests;
 
+pub use feed::{
+    Busy, Fallback, PolicyServer, ProfileFacts, Reselect, SessionEvent, SessionKey, Subscriber,
+};
 pub use select::{GxProfile, ProfileRule, Selected, Selection};
 
 /// One subscriber session.
