@@ -10,6 +10,8 @@
 //! | `bad` | what can be wrong with a message, and the result code that says so |
 //! | `field` | single AVPs as values |
 //! | `command` | the commands of a Gx client as typed views |
+//! | `peer` | one connection: capabilities, watchdog, disconnect, reconnect |
+//! | `client` | requests over several peers, their answers, failover |
 //!
 //! Bytes become a [`Message`] in two steps: [`frame`] says how long the first message is, and
 //! [`Message::read`] reads it. A command is a view that is made from a message with `read`, and
@@ -17,6 +19,7 @@
 
 mod avp;
 mod bad;
+pub mod client;
 pub mod command;
 mod dictionary;
 mod field;
@@ -24,6 +27,7 @@ mod frame;
 mod header;
 mod message;
 pub mod name;
+pub mod peer;
 
 pub use avp::{Avp, MANDATORY, PROTECTED, Value};
 pub use bad::{Bad, Refused};

@@ -101,6 +101,12 @@ impl Message {
     pub fn answer(&self, result: u32, own: &Identity) -> Self {
         answer(&self.header, &self.avps, result, own)
     }
+
+    /// Makes the answer to this request that says what is wrong with it.
+    #[must_use]
+    pub fn refuse(&self, bad: &Bad, own: &Identity) -> Self {
+        refusal(&self.header, &self.avps, bad, own)
+    }
 }
 
 impl Refused {
@@ -109,14 +115,16 @@ impl Refused {
     #[must_use]
     pub fn answer(&self, own: &Identity) -> Option<Message> {
         let header = self.header.filter(Header::is_request)?;
-        let mut answer = answer(&header, &self.avps, self.bad.result_code(), own);
-        if let Some(failed) = self.bad.failed_avp() {
-            answer
-                .avps
-                .push(Avp::mandatory(name::FAILED_AVP, vec![failed]));
-        }
-        Some(answer)
+        Some(refusal(&header, &self.avps, &self.bad, own))
     }
+}
+
+fn refusal(request: &Header, avps: &[Avp], bad: &Bad, own: &Identity) -> Message {
+    let mut answer = answer(request, avps, bad.result_code(), own);
+    let failed = bad.failed_avp().into_iter();
+    let failed = failed.map(|avp| Avp::mandatory(name::FAILED_AVP, vec![avp]));
+    answer.avps.extend(failed);
+    answer
 }
 
 fn answer(request: &Header, avps: &[Avp], result: u32, own: &Identity) -> Message {
