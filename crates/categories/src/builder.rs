@@ -120,13 +120,23 @@ impl Builder {
     ///
     /// Fails if a limit of the database is passed.
     pub fn compile(self) -> Result<Compiled, BuildError> {
-        compile(Collected {
+        self.compile_on(1)
+    }
+
+    /// Compiles the rules on so many threads, which changes nothing of what comes of it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a limit of the database is passed.
+    pub fn compile_on(self, threads: usize) -> Result<Compiled, BuildError> {
+        let collected = Collected {
             categories: self.categories,
             aliases: self.aliases,
             domains: self.domains,
             urls: self.urls,
             expressions: self.expressions,
-        })
+        };
+        compile(collected, threads)
     }
 
     /// Compiles the rules and opens what came of them.

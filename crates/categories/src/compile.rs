@@ -21,11 +21,17 @@ pub(crate) struct Collected {
     pub(crate) expressions: Vec<(String, u8)>,
 }
 
+/// Bytes of the value of a name: the number of its pair.
+pub(crate) const DOMAIN_VALUE_LEN: usize = 2;
+
+/// Bytes of the value of a host: the numbers of its first rule and of the one behind its last.
+pub(crate) const HOST_VALUE_LEN: usize = 8;
+
 /// What a rule gives: the set of a name itself, and of what is below it.
 pub(crate) type Pair = (CategorySet, CategorySet);
 
 /// Compiles the rules. The result depends on them alone and not on the order in which they came.
-pub(crate) fn compile(mut collected: Collected) -> Result<Compiled, BuildError> {
+pub(crate) fn compile(mut collected: Collected, threads: usize) -> Result<Compiled, BuildError> {
     collected.domains.sort();
     collected.urls.sort();
     let mut compiler = Compiler::new(&collected);
@@ -34,7 +40,7 @@ pub(crate) fn compile(mut collected: Collected) -> Result<Compiled, BuildError> 
     compiler.expressions(&collected.expressions)?;
     // The tables are written when the memory of the rules is free.
     drop(collected);
-    compiler.finish()
+    compiler.finish(threads)
 }
 
 struct Compiler {
@@ -45,10 +51,10 @@ struct Compiler {
     max_labels: u16,
     sets: Interned<CategorySet>,
     pairs: Interned<Pair>,
-    records: Records,
-    /// Places of the records of names and of hosts.
-    names: Vec<u32>,
-    hosts: Vec<u32>,
+    /// Names with the numbers of their pairs.
+    names: Records,
+    /// Hosts with their first rule and the one behind their last.
+    hosts: Records,
     entries: Vec<u8>,
     paths: Vec<u8>,
     expressions: Vec<u8>,
@@ -84,9 +90,8 @@ impl Compiler {
             max_labels: 0,
             sets: Interned::new(),
             pairs: Interned::new(),
-            records: Records::new(),
-            names: Vec::with_capacity(collected.domains.len()),
-            hosts: Vec::new(),
+            names: Records::new(DOMAIN_VALUE_LEN),
+            hosts: Records::new(HOST_VALUE_LEN),
             entries: Vec::new(),
             paths: Vec::new(),
             expressions: Vec::new(),
@@ -118,8 +123,7 @@ impl Compiler {
             let labels = u16::try_from(labels).unwrap_or(u16::MAX);
             self.max_labels = self.max_labels.max(labels);
             let name = rule.text.iter().rev().copied();
-            let place = self.records.push(name, &number.to_le_bytes())?;
-            self.names.push(place);
+            self.names.push(name, &number.to_le_bytes())?;
         }
         Ok(())
     }
@@ -166,9 +170,7 @@ impl Compiler {
             return Ok(());
         };
         let value = [first.to_le_bytes(), end.to_le_bytes()].concat();
-        let place = self.records.push(name.iter().copied(), &value)?;
-        self.hosts.push(place);
-        Ok(())
+        self.hosts.push(name.iter().copied(), &value)
     }
 
     fn expressions(&mut self, expressions: &[(String, u8)]) -> Result<(), BuildError> {
@@ -188,7 +190,7 @@ impl Compiler {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Compiled, BuildError> {
+    fn finish(mut self, threads: usize) -> Result<Compiled, BuildError> {
         let pairs = std::mem::replace(&mut self.pairs, Interned::new());
         let mut pair_numbers = Vec::new();
         for (itself, below) in pairs.values() {
@@ -219,17 +221,17 @@ impl Compiler {
                 push_u64(&mut summary, number);
             }
         }
-        let names = table::write(self.records.as_bytes(), &self.names, seed);
-        let hosts = table::write(self.records.as_bytes(), &self.hosts, seed);
+        let names = table::write(&self.names, seed, threads)?;
+        drop(self.names);
+        let hosts = table::write(&self.hosts, seed, threads)?;
         let sections: [Vec<u8>; SECTIONS] = [
             summary,
             sets,
             pair_numbers,
-            self.records.into_bytes(),
-            names.tags,
-            names.places,
-            hosts.tags,
-            hosts.places,
+            names.groups,
+            names.blocks,
+            hosts.groups,
+            hosts.blocks,
             self.entries,
             self.paths,
             self.expressions,

@@ -2,15 +2,16 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use regex::bytes::RegexSet;
-use uri::{NormalUri, Readings, suffixes};
+use uri::{NormalUri, Readings};
 
 use crate::bytes::Cursor;
-use crate::compile::Pair;
+use crate::compile::{DOMAIN_VALUE_LEN, HOST_VALUE_LEN, Pair};
 use crate::diff::RuleKey;
 use crate::expression;
 use crate::file::{Layout, Section};
 use crate::set::CategorySet;
 use crate::stats::{CategoryStats, Stats};
+use crate::suffix::Suffixes;
 use crate::table::Table;
 use crate::urls::{ENTRY_LEN, Group, Hit, folded};
 use crate::{BuildError, InvalidDatabase, Overrides};
@@ -190,7 +191,7 @@ impl Database {
 
     fn listed_uri(&self, uri: &NormalUri) -> Found<'_> {
         let hit = self.url_hit(uri);
-        let listed = self.domain_set(uri.host()).union(self.set(hit.set));
+        let listed = self.domain_set(uri).union(self.set(hit.set));
         let origin_len = uri.origin_len();
         // An expression may match below any prefix; that changes nothing only where its
         // categories are there already.
@@ -211,27 +212,33 @@ impl Database {
     }
 
     /// Returns the categories of a host and of the domains above it.
-    fn domain_set(&self, host: &str) -> CategorySet {
-        let table = self.table(Section::DomainTags, Section::DomainPlaces);
-        // A label has a byte, and a dot before the next: most hosts are too short to be counted.
-        let too_long = if host.len() < 2 * self.max_labels {
-            0
-        } else {
-            let labels = host.bytes().filter(|b| *b == b'.').count() + 1;
-            labels.saturating_sub(self.max_labels)
+    #[inline]
+    fn domain_set(&self, uri: &NormalUri) -> CategorySet {
+        let table = self.domains();
+        let host = uri.host();
+        let end = uri.host_end();
+        let start = end - host.len();
+        let hit = match uri::is_address(host) {
+            true => {
+                let value = table.find_key(host.as_bytes(), self.layout.seed());
+                value.map(|value| (start, value))
+            }
+            false => {
+                let text = uri.as_str().as_bytes();
+                let suffixes = Suffixes::new(text, start..end, self.layout.seed());
+                table.find_longest(suffixes.take(self.max_labels), text, end)
+            }
         };
         // The longest name that is listed carries the categories of those above it.
-        let hit = suffixes(host)
-            .skip(too_long)
-            .find_map(|name| Some((name.len(), table.find(name.as_bytes())?)));
-        let Some((len, value)) = hit else {
+        let Some((found, value)) = hit else {
             return CategorySet::default();
         };
         let (itself, below) = self.pair(value);
-        if len == host.len() { itself } else { below }
+        if found == start { itself } else { below }
     }
 
     /// Returns what the value of a name's record stands for.
+    #[inline]
     fn pair(&self, value: &[u8]) -> Pair {
         let number = Cursor(value).u16().unwrap_or_default();
         let pair = self.pairs.get(usize::from(number));
@@ -240,11 +247,11 @@ impl Database {
 
     /// Shows every rule with the sets of itself and of what is below it.
     pub(crate) fn each_rule<'a>(&'a self, visit: &mut dyn FnMut(RuleKey<'a>, Pair)) {
-        let domains = self.table(Section::DomainTags, Section::DomainPlaces);
+        let domains = self.domains();
         for (name, value) in domains.iter() {
             visit(RuleKey::Domain(name), self.pair(value));
         }
-        let hosts = self.table(Section::HostTags, Section::HostPlaces);
+        let hosts = self.hosts();
         for (host, value) in hosts.iter() {
             let group = self.group_at(value);
             for (path, set) in group.iter().flat_map(Group::rules) {
@@ -262,12 +269,12 @@ impl Database {
     pub(crate) fn pair_of_rule(&self, key: RuleKey<'_>) -> Option<Pair> {
         let set = match key {
             RuleKey::Domain(name) => {
-                let table = self.table(Section::DomainTags, Section::DomainPlaces);
-                return table.find(name).map(|value| self.pair(value));
+                let value = self.find(self.domains(), name);
+                return value.map(|value| self.pair(value));
             }
             RuleKey::Url { host, path } => {
-                let table = self.table(Section::HostTags, Section::HostPlaces);
-                self.set(self.group_at(table.find(host)?)?.set_of(path)?)
+                let group = self.group_at(self.find(self.hosts(), host)?)?;
+                self.set(group.set_of(path)?)
             }
             RuleKey::Expression(text) => {
                 let texts = &self.expressions.texts;
@@ -278,6 +285,7 @@ impl Database {
         Some((set, set))
     }
 
+    #[inline]
     fn url_hit(&self, uri: &NormalUri) -> Hit {
         let nothing_listed = Hit {
             set: 0,
@@ -290,12 +298,12 @@ impl Database {
     }
 
     /// Returns the URL rules of a host.
+    #[inline]
     fn group(&self, host: &str) -> Option<Group<'_>> {
         if self.stats.urls == 0 {
             return None;
         }
-        let table = self.table(Section::HostTags, Section::HostPlaces);
-        self.group_at(table.find(folded(host).as_bytes())?)
+        self.group_at(self.find(self.hosts(), folded(host).as_bytes())?)
     }
 
     /// Returns the URL rules that the value of a host's record stands for.
@@ -310,19 +318,31 @@ impl Database {
         })
     }
 
-    fn table(&self, tags: Section, places: Section) -> Table<'_> {
-        Table {
-            tags: self.section(tags),
-            places: self.section(places),
-            records: self.section(Section::Records),
-            seed: self.layout.seed(),
-        }
+    /// Returns the value of a key.
+    fn find<'a>(&self, table: Table<'a>, key: &[u8]) -> Option<&'a [u8]> {
+        table.find_key(key, self.layout.seed())
     }
 
+    /// Returns the table of listed names.
+    #[inline]
+    fn domains(&self) -> Table<'_> {
+        let (groups, blocks) = (Section::Domains, Section::DomainBlocks);
+        Table::new(self.section(groups), self.section(blocks), DOMAIN_VALUE_LEN)
+    }
+
+    /// Returns the table of hosts of URL rules.
+    #[inline]
+    fn hosts(&self) -> Table<'_> {
+        let (groups, blocks) = (Section::Hosts, Section::HostBlocks);
+        Table::new(self.section(groups), self.section(blocks), HOST_VALUE_LEN)
+    }
+
+    #[inline]
     fn section(&self, section: Section) -> &[u8] {
         self.layout.section(&self.bytes, section)
     }
 
+    #[inline]
     fn set(&self, number: u16) -> CategorySet {
         let set = self.sets.get(usize::from(number));
         set.copied().unwrap_or_default()

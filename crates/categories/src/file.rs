@@ -11,12 +11,12 @@ use crate::bytes::{Cursor, push_u32, push_u64};
 
 /// The version of the layout and of the normal form that keys are in. Another version is
 /// refused: lists are compiled again.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 const MAGIC: &[u8; 8] = b"weircat\n";
 
 /// Sections of a file.
-pub(crate) const SECTIONS: usize = 11;
+pub(crate) const SECTIONS: usize = 10;
 
 /// Where every section begins a multiple of: a line of the processor's cache.
 const ALIGNMENT: usize = 64;
@@ -36,14 +36,14 @@ pub(crate) enum Section {
     Sets,
     /// What names have themselves, and what names below them have, as numbers of sets.
     Pairs,
-    /// Keys and values of both tables.
-    Records,
-    /// Domains.
-    DomainTags,
-    DomainPlaces,
-    /// Hosts of URL rules.
-    HostTags,
-    HostPlaces,
+    /// The groups of the table of domains.
+    Domains,
+    /// Its keys and values.
+    DomainBlocks,
+    /// The groups of the table of hosts of URL rules.
+    Hosts,
+    /// Its keys and values.
+    HostBlocks,
     /// URL rules.
     Urls,
     /// Their paths.
@@ -57,11 +57,10 @@ const NAMES: [&str; SECTIONS] = [
     "summary",
     "category sets",
     "pairs of sets",
-    "names",
-    "domain tags",
-    "domain places",
-    "host tags",
-    "host places",
+    "domain groups",
+    "domain blocks",
+    "host groups",
+    "host blocks",
     "URL rules",
     "URL paths",
     "expressions",
@@ -193,6 +192,7 @@ impl Layout {
     }
 
     /// Returns a section of the file.
+    #[inline]
     pub(crate) fn section<'a>(&self, bytes: &'a [u8], section: Section) -> &'a [u8] {
         let place = self.places.get(section as usize).copied();
         let (start, end) = place.unwrap_or_default();
@@ -200,6 +200,7 @@ impl Layout {
     }
 
     /// Returns the seed of the hashes.
+    #[inline]
     pub(crate) fn seed(&self) -> u64 {
         self.seed
     }

@@ -32,10 +32,12 @@ mod expression;
 mod file;
 mod list;
 mod overrides;
+mod parallel;
 mod report;
 mod rules;
 mod set;
 mod stats;
+mod suffix;
 mod table;
 mod urls;
 

@@ -33,17 +33,22 @@ impl CategorySet {
         }
     }
 
+    #[inline]
     pub(crate) fn union(self, other: Self) -> Self {
-        let mut words = self.0.iter().zip(other.0).map(|(a, b)| a | b);
-        Self(std::array::from_fn(|_| words.next().unwrap_or_default()))
+        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
+        Self([a | e, b | f, c | g, d | h])
     }
 
+    #[inline]
     pub(crate) fn contains_all(self, other: Self) -> bool {
-        self.union(other) == self
+        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
+        (e & !a) | (f & !b) | (g & !c) | (h & !d) == 0
     }
 
+    #[inline]
     pub(crate) fn is_empty(self) -> bool {
-        self == Self::default()
+        let [a, b, c, d] = self.0;
+        a | b | c | d == 0
     }
 
     /// Returns the numbers in the set, least first.

@@ -1,169 +1,220 @@
-//! A hash table in a file: tags, places, and the records of key and value that they point at.
+//! A hash table in a file: groups of tags, and blocks with the keys and values of each group.
 //!
-//! Slots stand in groups of 16. Each has a tag of one byte, and 16 tags are looked at together, so
-//! that a key that is not there costs one read of memory in most cases. Keys are compared in full,
-//! since hashes can be forged. The hash has a seed that follows from all rules, so nobody can
-//! prepare names that meet in one group of somebody else's database.
+//! A group has [`SLOTS`] slots, each a tag of one byte and where its key is in the group's block.
+//! All tags are looked at together, so that a key that is not there costs one read of memory in
+//! most cases, out of four bytes for each key; one that is there costs a second, for the key. Keys
+//! are compared in full, since hashes can be forged. The hash has a seed that follows from all
+//! rules, so nobody can prepare names that meet in one group of somebody else's database.
+//!
+//! What a group has no room for goes on to the next group of its shard, which the group remembers.
+//! Shards are written each on its own.
 
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use crate::suffix::{Suffix, equal, hash};
 
-use crate::BuildError;
-use crate::bytes::small;
+mod write;
 
-/// Slots whose tags are looked at together.
-pub(crate) const GROUP_LEN: usize = 16;
+#[cfg(test)]
+use write::Written;
+pub(crate) use write::{Records, write};
 
-/// Bytes of the place of a record.
-pub(crate) const PLACE_LEN: usize = 4;
+/// Bytes of a group: a tag for each slot, for each where its record is, and where the block is.
+const GROUP_LEN: usize = 32;
 
-/// Slots for three keys.
-const SLOTS_PER_THREE: usize = 4;
+/// Keys of a group at most.
+const SLOTS: usize = 14;
+
+/// Keys of a group on average: more is slower, and less is larger.
+const KEYS_PER_GROUP: usize = 9;
+
+/// Bytes of the records of a group on average, at most.
+const BYTES_PER_GROUP: usize = 512;
+
+/// Groups of a shard at most.
+const SHARD_LEN: usize = 4096;
 
 /// The tag of a slot without a key.
 const EMPTY: u8 = 0;
 
-/// Records of several tables: the key's length, the key, the value. No record is at 0.
-#[derive(Debug)]
-pub(crate) struct Records(Vec<u8>);
+/// What every record begins at a multiple of.
+const ALIGNMENT: usize = 4;
 
-impl Records {
-    pub(crate) fn new() -> Self {
-        Self(vec![0])
-    }
+/// In the place of a block: keys went on from its group to the next one.
+const PASSED: u32 = 1 << 31;
 
-    /// Adds a record and returns its place.
-    pub(crate) fn push(
-        &mut self,
-        key: impl ExactSizeIterator<Item = u8>,
-        value: &[u8],
-    ) -> Result<u32, BuildError> {
-        let place = small(self.0.len())?;
-        let len = u8::try_from(key.len()).map_err(|_| BuildError::TooBig)?;
-        self.0.push(len);
-        self.0.extend(key);
-        self.0.extend_from_slice(value);
-        Ok(place)
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
-        self.0
-    }
-}
-
-/// A table as its sections are written.
-#[derive(Debug)]
-pub(crate) struct Written {
-    pub(crate) tags: Vec<u8>,
-    pub(crate) places: Vec<u8>,
-}
-
-/// Writes the table of the records at `places`. Equal records in equal order give equal tables.
-pub(crate) fn write(records: &[u8], places: &[u32], seed: u64) -> Written {
-    let groups = places.len() * SLOTS_PER_THREE / 3 / GROUP_LEN + 1;
-    let mut tags = vec![[EMPTY; GROUP_LEN]; groups];
-    let mut slots = vec![[[0; PLACE_LEN]; GROUP_LEN]; groups];
-    for place in places {
-        let key = record(records, *place).map_or(&[][..], |(key, _)| key);
-        let hash = xxh3_64_with_seed(key, seed);
-        let mut group = home(hash, groups);
-        while let (Some(tags), Some(slots)) = (tags.get_mut(group), slots.get_mut(group)) {
-            let free = tags.iter_mut().zip(slots).find(|(tag, _)| **tag == EMPTY);
-            if let Some((tag, slot)) = free {
-                *tag = tag_of(hash);
-                *slot = place.to_le_bytes();
-                break;
-            }
-            group = (group + 1) % groups;
-        }
-    }
-    Written {
-        tags: tags.into_flattened(),
-        places: slots.into_flattened().into_flattened(),
-    }
-}
+/// Suffixes of a host that are looked up together: few hosts have more labels.
+const ROW_LEN: usize = 4;
 
 /// A table in a file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Table<'a> {
-    pub(crate) tags: &'a [u8],
-    pub(crate) places: &'a [u8],
-    pub(crate) records: &'a [u8],
-    pub(crate) seed: u64,
+    groups: &'a [[u8; GROUP_LEN]],
+    /// The records of each group: the length of a key, the key, its value.
+    blocks: &'a [u8],
+    value_len: usize,
+}
+
+/// What is looked at first of a group.
+#[derive(Clone, Copy, Debug)]
+struct Group<'a> {
+    /// The tags of the first eight slots, and those of the others.
+    tags: [u64; 2],
+    /// For each slot where its record is in the block, in units of [`ALIGNMENT`].
+    offsets: &'a [u8],
+    place: u32,
 }
 
 impl<'a> Table<'a> {
-    /// Returns the value of `key`, from its first byte to the end of all records.
     #[inline]
-    pub(crate) fn find(self, key: &[u8]) -> Option<&'a [u8]> {
-        let (groups, _) = self.tags.as_chunks::<GROUP_LEN>();
-        let hash = xxh3_64_with_seed(key, self.seed);
-        let tag = tag_of(hash);
-        let mut group = home(hash, groups.len());
-        // A sound table has an empty slot; whatever the file says, this ends.
-        for _ in 0..groups.len() {
-            let tags = groups.get(group)?;
-            let mut equal = slots_with(tags, tag);
-            while equal != 0 {
-                let slot = group * GROUP_LEN + (equal.trailing_zeros() / u8::BITS) as usize;
-                if let Some(value) = self.value(slot, key) {
-                    return Some(value);
+    pub(crate) fn new(groups: &'a [u8], blocks: &'a [u8], value_len: usize) -> Self {
+        let (groups, _) = groups.as_chunks();
+        Self {
+            groups,
+            blocks,
+            value_len,
+        }
+    }
+
+    /// Returns whether a key of this hash may be here. Without a branch on what is read, so that
+    /// the processor waits for the groups of several keys at once.
+    #[inline]
+    pub(crate) fn may_have(self, hash: u64) -> bool {
+        let group = self.groups.get(home(hash, self.groups.len()));
+        group.is_some_and(|group| {
+            let group = Group::read(group);
+            let [first, others] = group.slots_with(tag_of(hash));
+            (first | others | u64::from(group.place & PASSED)) != 0
+        })
+    }
+
+    /// Returns the value of `key`.
+    #[inline]
+    pub(crate) fn find(self, hash: u64, key: &[u8]) -> Option<&'a [u8]> {
+        let mut at = home(hash, self.groups.len());
+        // Keys go on from a sound table's groups up to one with room; whatever the file says, this
+        // ends.
+        for _ in 0..SHARD_LEN {
+            let group = Group::read(self.groups.get(at)?);
+            let [first, others] = group.slots_with(tag_of(hash));
+            for (mut left, base) in [(first, 0), (others, 8)] {
+                while left != 0 {
+                    let slot = base + (left.trailing_zeros() / u8::BITS) as usize;
+                    if let Some((found, value)) = self.record(group, slot)
+                        && found == key
+                    {
+                        return Some(value);
+                    }
+                    left &= left - 1;
                 }
-                equal &= equal - 1;
             }
-            if slots_with(tags, EMPTY) != 0 {
+            if group.place & PASSED == 0 {
                 return None;
             }
-            group = if group + 1 == groups.len() {
-                0
-            } else {
-                group + 1
-            };
+            at = after(at, self.groups.len());
         }
         None
     }
 
-    /// Returns the value of the record in a slot if it is of `key`.
+    /// Returns the value of a host or a name.
+    pub(crate) fn find_key(self, key: &[u8], seed: u64) -> Option<&'a [u8]> {
+        self.find(hash(key, seed), key)
+    }
+
+    /// Returns where the longest of the suffixes that is here starts, and its value. They come
+    /// shortest first, and end at `end` in the text.
     #[inline]
-    fn value(self, slot: usize, key: &[u8]) -> Option<&'a [u8]> {
-        let (places, _) = self.places.as_chunks::<PLACE_LEN>();
-        let place = u32::from_le_bytes(*places.get(slot)?);
-        let (found, value) = record(self.records, place)?;
-        (found == key).then_some(value)
+    pub(crate) fn find_longest(
+        self,
+        mut suffixes: impl Iterator<Item = Suffix>,
+        text: &[u8],
+        end: usize,
+    ) -> Option<(usize, &'a [u8])> {
+        let mut found = None;
+        loop {
+            // Nothing depends on what is read for one of them, so it is waited for all at once.
+            let mut row = [Suffix::default(); ROW_LEN];
+            let (mut listed, mut len) = (0_u32, 0);
+            for (slot, suffix) in row.iter_mut().zip(&mut suffixes) {
+                *slot = suffix;
+                listed |= u32::from(self.may_have(suffix.hash)) << len;
+                len += 1;
+            }
+            while let Some(last) = listed.checked_ilog2() {
+                let suffix = row.get(last as usize).copied().unwrap_or_default();
+                let key = text.get(suffix.start..end).unwrap_or_default();
+                if let Some(value) = self.find(suffix.hash, key) {
+                    found = Some((suffix.start, value));
+                    break;
+                }
+                listed ^= 1 << last;
+            }
+            if len < ROW_LEN {
+                return found;
+            }
+        }
     }
 
-    /// Returns all keys with their values, each value from its first byte to the end of all
-    /// records, in the order of the records.
+    /// Returns the key and the value in a slot.
+    #[inline]
+    fn record(self, group: Group<'_>, slot: usize) -> Option<(&'a [u8], &'a [u8])> {
+        let offset = usize::from(*group.offsets.get(slot)?);
+        let start = ((group.place & !PASSED) as usize + offset) * ALIGNMENT;
+        let (len, record) = self.blocks.get(start..)?.split_first()?;
+        let (key, rest) = record.split_at_checked(usize::from(*len))?;
+        Some((key, rest.get(..self.value_len)?))
+    }
+
+    /// Returns all keys with their values, in the order of the keys read from their last byte to
+    /// the first, so that parents come before children.
     pub(crate) fn iter(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-        let (places, _) = self.places.as_chunks::<PLACE_LEN>();
-        let slots = self.tags.iter().zip(places);
-        let used = slots.filter(|(tag, _)| **tag != EMPTY);
-        let mut places: Vec<u32> = used.map(|(_, place)| u32::from_le_bytes(*place)).collect();
-        places.sort_unstable();
-        let records = self.records;
-        places
-            .into_iter()
-            .filter_map(move |place| record(records, place))
+        // Most comparisons read no text.
+        let beginning = |key: &[u8]| {
+            let bytes = key.iter().rev().chain(std::iter::repeat(&0)).take(16);
+            bytes.fold(0, |all: u128, byte| all << u8::BITS | u128::from(*byte))
+        };
+        let mut all: Vec<_> = self
+            .unsorted()
+            .map(|(key, value)| (beginning(key), key, value))
+            .collect();
+        all.sort_unstable_by(|(a, a_key, _), (b, b_key, _)| {
+            a.cmp(b)
+                .then_with(|| a_key.iter().rev().cmp(b_key.iter().rev()))
+        });
+        all.into_iter().map(|(_, key, value)| (key, value))
+    }
+
+    /// Returns all keys with their values, in the order of the groups.
+    fn unsorted(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        self.groups.iter().flat_map(move |group| {
+            let slots = group.iter().take(SLOTS).enumerate();
+            let used = slots.filter(|(_, tag)| **tag != EMPTY);
+            used.filter_map(move |(slot, _)| self.record(Group::read(group), slot))
+        })
     }
 }
 
-/// Returns a record's key, and its value to the end of all records.
-#[inline]
-fn record(records: &[u8], place: u32) -> Option<(&[u8], &[u8])> {
-    let (len, record) = records.get(place as usize..)?.split_first()?;
-    record.split_at_checked(usize::from(*len))
-}
+impl<'a> Group<'a> {
+    #[inline]
+    fn read(group: &'a [u8; GROUP_LEN]) -> Self {
+        let (tags, rest) = group.split_at(SLOTS);
+        let (offsets, place) = rest.split_at(SLOTS);
+        let (words, others) = tags.as_chunks::<8>();
+        let [a, b, c, d, e, f] = others.first_chunk().copied().unwrap_or_default();
+        let first = words.first().copied().unwrap_or_default();
+        let others = [a, b, c, d, e, f, EMPTY, EMPTY];
+        Self {
+            tags: [u64::from_le_bytes(first), u64::from_le_bytes(others)],
+            offsets,
+            place: place.first_chunk().map_or(0, |it| u32::from_le_bytes(*it)),
+        }
+    }
 
-/// Returns which of the tags are `tag`: for each the highest bit of its byte.
-#[inline]
-fn slots_with(tags: &[u8; GROUP_LEN], tag: u8) -> u128 {
-    const LOW: u128 = u128::from_le_bytes([0x7f; GROUP_LEN]);
-    let differ = u128::from_le_bytes(*tags) ^ u128::from_le_bytes([tag; GROUP_LEN]);
-    // A sum never carries into the next byte.
-    !(((differ & LOW) + LOW) | differ | LOW)
+    /// Returns which slots have a tag, as the highest bits of bytes. It is never that of an empty
+    /// slot, so nothing is found behind the last slot.
+    #[inline]
+    fn slots_with(self, tag: u8) -> [u64; 2] {
+        let [first, others] = self.tags;
+        [equal(first, tag), equal(others, tag)]
+    }
 }
 
 /// Returns the tag of a key: the low byte of its hash, which is never that of an empty slot.
@@ -180,81 +231,17 @@ fn home(hash: u64, groups: usize) -> usize {
     usize::try_from(share >> 64).unwrap_or_default()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SEED: u64 = 7;
-
-    #[test]
-    fn every_key_is_found_and_nothing_else() {
-        for count in [0_usize, 1, 2, 12, 13, 1000] {
-            let mut records = Records::new();
-            let mut places = Vec::new();
-            for i in 0..count {
-                let key = format!("key{i}");
-                let value = u32::try_from(i).unwrap().to_le_bytes();
-                places.push(records.push(key.bytes(), &value).unwrap());
-            }
-            let written = write(records.as_bytes(), &places, SEED);
-            let table = table(&written, &records);
-            for i in 0..count {
-                let value = table.find(format!("key{i}").as_bytes());
-                let value = u32::from_le_bytes(value.unwrap()[..4].try_into().unwrap());
-                assert_eq!(value as usize, i);
-            }
-            for i in count..count + 1000 {
-                assert_eq!(table.find(format!("key{i}").as_bytes()), None);
-            }
-            let keys: Vec<_> = table.iter().map(|(key, _)| key.to_vec()).collect();
-            let expected = (0..count).map(|i| format!("key{i}").into_bytes());
-            assert_eq!(keys, expected.collect::<Vec<_>>());
-        }
-    }
-
-    #[test]
-    fn tags_are_compared_one_by_one() {
-        let mut tags = [
-            0x7f, 0x80, 0, 1, 0xff, 0x7f, 0, 2, 3, 4, 5, 6, 0xfe, 8, 0x81, 0,
-        ];
-        for _ in 0..=u8::MAX {
-            for tag in 0..=u8::MAX {
-                let equal = slots_with(&tags, tag).to_le_bytes();
-                let expected = tags.map(|other| if other == tag { 0x80 } else { 0 });
-                assert_eq!(equal, expected, "{tag} in {tags:?}");
-            }
-            tags = tags.map(|tag| tag.wrapping_add(1));
-        }
-    }
-
-    #[test]
-    fn a_full_table_ends_the_search() {
-        let hash = xxh3_64_with_seed(b"a", SEED);
-        let full = Written {
-            tags: vec![tag_of(hash); 2 * GROUP_LEN],
-            places: vec![77; 2 * GROUP_LEN * PLACE_LEN],
-        };
-        assert_eq!(table(&full, &Records::new()).find(b"a"), None);
-        let nothing = Written {
-            tags: Vec::new(),
-            places: Vec::new(),
-        };
-        assert_eq!(table(&nothing, &Records::new()).find(b"a"), None);
-    }
-
-    #[test]
-    fn a_tag_is_never_that_of_an_empty_slot() {
-        for hash in [0, 0x100, 0xff00, u64::MAX << 8, 5] {
-            assert_ne!(tag_of(hash), EMPTY);
-        }
-    }
-
-    fn table<'a>(written: &'a Written, records: &'a Records) -> Table<'a> {
-        Table {
-            tags: &written.tags,
-            places: &written.places,
-            records: records.as_bytes(),
-            seed: SEED,
-        }
-    }
+/// Returns how many groups each shard of a table has.
+fn shard_len(groups: usize) -> usize {
+    groups / groups.div_ceil(SHARD_LEN).max(1)
 }
+
+/// Returns the group behind the one at `at`, in the same shard.
+#[cold]
+fn after(at: usize, groups: usize) -> usize {
+    let len = shard_len(groups).max(1);
+    at - at % len + (at + 1) % len
+}
+
+#[cfg(test)]
+mod tests;

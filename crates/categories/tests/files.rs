@@ -99,7 +99,7 @@ fn what_is_no_database_is_named() {
     }
     assert_eq!(
         Database::from_bytes(other).unwrap_err().to_string(),
-        "the category database has version 9, and 2 is read here; build it again"
+        "the category database has version 9, and 3 is read here; build it again"
     );
 }
 

@@ -228,6 +228,6 @@ proptest! {
     #[test]
     fn databases_of_any_bytes_are_refused(text in proptest::collection::vec(any::<u8>(), 0..200)) {
         prop_assert!(Database::from_bytes(text.clone()).is_err());
-        prop_assert!(Database::from_bytes([&b"weircat\n\x02\0\0\0"[..], &text].concat()).is_err());
+        prop_assert!(Database::from_bytes([&b"weircat\n\x03\0\0\0"[..], &text].concat()).is_err());
     }
 }

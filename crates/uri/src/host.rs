@@ -33,7 +33,8 @@ pub fn suffixes(host: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Returns whether a host in normal form is an IP address: names never end in a label of digits.
-pub(crate) fn is_address(host: &str) -> bool {
+#[must_use]
+pub fn is_address(host: &str) -> bool {
     if !host.bytes().next_back().is_some_and(|b| b.is_ascii_digit()) {
         return host.starts_with('[');
     }

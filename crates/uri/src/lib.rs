@@ -22,7 +22,7 @@ mod split;
 
 pub use domain_map::DomainMap;
 pub use entry::{Domain, Entry, EntryFault, InvalidEntry, Prefix};
-pub use host::{HOST_LEN_MAX, LABEL_LEN_MAX, suffixes};
+pub use host::{HOST_LEN_MAX, LABEL_LEN_MAX, is_address, suffixes};
 pub use normal::{InvalidUri, NormalUri, Scheme, URI_LEN_MAX};
 pub use prefix_map::PrefixMap;
 pub use readings::{READINGS_MAX, Readings};
