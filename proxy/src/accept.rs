@@ -4,13 +4,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::BytesMut;
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::announced::{self, Unannounced};
 use crate::clients::Place;
 use crate::close;
 use crate::config::Mode;
-use crate::connection::{self, Arrival, Connection};
+use crate::connection::{self, Arrival, ClientStream, Connection};
 use crate::dial;
 use crate::limit::Limit;
 use crate::listen::{canonical, original_destination};
@@ -31,55 +34,123 @@ pub(crate) async fn accept_all(worker: Rc<Worker>, door: Door, listener: TcpList
     let metrics = Arc::clone(&worker.shared.metrics);
     let mut stop = pin!(worker.drain.requested());
     loop {
-        let (socket, client) = tokio::select! {
+        let (socket, peer) = tokio::select! {
             accepted = service::accept(&listener, || metrics.reached(Limit::Descriptors)) => accepted,
             () = &mut stop => return,
         };
-        let client = canonical(client);
-        let admitted = admit(&worker, door, client, &socket)
-            .and_then(|connection| Ok((connection, Open::new(&worker, client.ip())?)));
-        match admitted {
-            Ok((connection, open)) => {
-                metrics.accepted(door.mode);
-                worker.drain.spawn_local(async move {
-                    let worker = Rc::clone(&open.worker);
-                    connection::serve(worker, connection, socket).await;
-                    drop(open);
-                });
-            }
+        let peer = canonical(peer);
+        let mut open = match Open::new(&worker) {
+            Ok(open) => open,
             Err(refusal) => {
-                worker.log_refused(door.mode, client, refusal);
-                if refusal.limit().is_some() {
-                    // Nothing of it may stay, not even a socket that waits for its peer.
-                    close::reset(socket);
-                }
+                refuse(&worker, door, (peer, socket), refusal);
+                continue;
             }
+        };
+        if let Some(deadline) = announces(&worker, door, peer.ip()) {
+            worker.drain.spawn_local(async move {
+                serve_announced(open, door, (peer, socket), deadline).await;
+            });
+            continue;
         }
+        match open.admit(door, peer, &socket) {
+            Ok(connection) => worker.drain.spawn_local(async move {
+                let client = ClientStream::new(BytesMut::new(), socket);
+                connection::serve(Rc::clone(&open.worker), connection, client).await;
+                drop(open);
+            }),
+            Err(refusal) => refuse(&worker, door, (peer, socket), refusal),
+        }
+    }
+}
+
+/// Serves a connection of a load balancer for the client that it announces.
+async fn serve_announced(
+    mut open: Open,
+    door: Door,
+    (balancer, mut socket): (SocketAddr, TcpStream),
+    deadline: Duration,
+) {
+    let worker = Rc::clone(&open.worker);
+    let announced = tokio::select! {
+        announced = announced::read(&mut socket, balancer, deadline) => announced,
+        () = worker.drain.requested() => return,
+    };
+    let (client, read_ahead) = match announced {
+        Ok(announced) => announced,
+        Err(Unannounced::Silent) => return,
+        Err(Unannounced::NoHeader) => {
+            return refuse(&worker, door, (balancer, socket), Refusal::NoProxyHeader);
+        }
+    };
+    match open.admit(door, client, &socket) {
+        Ok(connection) => {
+            let client = ClientStream::new(read_ahead, socket);
+            connection::serve(worker, connection, client).await;
+        }
+        Err(refusal) => refuse(&worker, door, (client, socket), refusal),
+    }
+}
+
+/// Returns how long a peer may take to say who its client is, if it is a load balancer that does.
+fn announces(worker: &Worker, door: Door, peer: IpAddr) -> Option<Duration> {
+    let live = worker.shared.live.load();
+    let listen = live.config.listen.get(door.index)?;
+    let mut balancers = listen.proxy_protocol_from.iter();
+    let deadline = live.config.http_head.deadline;
+    balancers
+        .any(|range| range.contains(&peer))
+        .then_some(deadline)
+}
+
+fn refuse(
+    worker: &Worker,
+    door: Door,
+    (client, socket): (SocketAddr, TcpStream),
+    refusal: Refusal,
+) {
+    worker.log_refused(door.mode, client, refusal);
+    if refusal.limit().is_some() {
+        // Nothing of it may stay, not even a socket that waits for its peer.
+        close::reset(socket);
     }
 }
 
 /// Counts a connection as open while it lives, even if its task panics.
 struct Open {
     worker: Rc<Worker>,
-    _place: Place,
+    /// Among the connections of its client, once that is known.
+    place: Option<Place>,
 }
 
 impl Open {
-    fn new(worker: &Rc<Worker>, client: IpAddr) -> Result<Self, Refusal> {
+    fn new(worker: &Rc<Worker>) -> Result<Self, Refusal> {
         let limits = worker.shared.live.load().config.limits;
         if worker.connections.get() >= limits.connections_per_worker {
             return Err(Refusal::ConnectionLimit);
         }
-        let clients = &worker.shared.clients;
-        let place = clients
-            .take_place(client, limits.connections_per_client)
-            .ok_or(Refusal::ClientLimit)?;
         worker.connections.set(worker.connections.get() + 1);
         worker.shared.metrics.connections_active.inc();
         Ok(Self {
             worker: Rc::clone(worker),
-            _place: place,
+            place: None,
         })
+    }
+
+    /// Looks at who the client is and where it goes, and takes a place for it.
+    fn admit(
+        &mut self,
+        door: Door,
+        client: SocketAddr,
+        socket: &TcpStream,
+    ) -> Result<Connection, Refusal> {
+        let worker = &self.worker;
+        let connection = admit(worker, door, client, socket)?;
+        let limits = worker.shared.live.load().config.limits;
+        let clients = &worker.shared.clients;
+        let place = clients.take_place(client.ip(), limits.connections_per_client);
+        self.place = Some(place.ok_or(Refusal::ClientLimit)?);
+        worker.shared.metrics.accepted(door.mode);
+        Ok(connection)
     }
 }
 
@@ -134,8 +205,6 @@ fn may_use(worker: &Worker, door: Door, client: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
-    use std::time::Duration;
-
     use tokio::task::LocalSet;
 
     use super::*;
@@ -144,8 +213,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_ends_its_own_connection_only() {
         let worker = worker(config(), content("discard", "block"));
-        let client = IpAddr::from([127, 0, 0, 1]);
-        let open = || Open::new(&worker, client).unwrap();
+        let open = || Open::new(&worker).unwrap();
         let (open, later) = (open(), open());
         assert_eq!(worker.connections.get(), 2);
         let seen = Rc::new(Cell::new(None));

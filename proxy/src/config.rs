@@ -57,6 +57,9 @@ pub struct Listen {
     pub address: SocketAddr,
     /// Who may use it: for [`Mode::Explicit`] only.
     pub clients: Vec<IpNet>,
+    /// Load balancers, which announce the client of each connection by the PROXY protocol: for
+    /// [`Mode::Explicit`] only.
+    pub proxy_protocol_from: Vec<IpNet>,
 }
 
 /// How connections reach a listener.

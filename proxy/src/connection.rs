@@ -121,9 +121,8 @@ impl Connection {
 }
 
 /// Serves an accepted connection until it ends.
-pub(crate) async fn serve(worker: Rc<Worker>, connection: Connection, socket: TcpStream) {
-    dial::tune(&socket);
-    let client = ClientStream::new(BytesMut::new(), socket);
+pub(crate) async fn serve(worker: Rc<Worker>, connection: Connection, client: ClientStream) {
+    dial::tune(&client.socket);
     let Arrival::Intercepted(destination) = connection.arrival else {
         return http::serve(worker, connection, client).await;
     };

@@ -93,6 +93,7 @@ pub(crate) fn listen(mode: Mode) -> Listen {
         mode,
         address: SocketAddr::from(([127, 0, 0, 1], 0)),
         clients: vec!["127.0.0.0/8".parse().unwrap()],
+        proxy_protocol_from: Vec::new(),
     }
 }
 

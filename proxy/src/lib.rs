@@ -3,6 +3,7 @@
 
 mod accept;
 mod access_log;
+mod announced;
 mod clients;
 mod close;
 pub mod config;

@@ -185,6 +185,7 @@ mod tests {
             mode: Mode::Explicit,
             address: address.parse().unwrap(),
             clients: Vec::new(),
+            proxy_protocol_from: Vec::new(),
         }
     }
 }

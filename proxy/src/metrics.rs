@@ -96,6 +96,8 @@ pub(crate) enum Refusal {
     SelfAddressed,
     /// The original destination is unknown.
     NoOriginalDestination,
+    /// A load balancer did not say who the client is.
+    NoProxyHeader,
     /// The worker has as many connections as it may.
     ConnectionLimit,
     /// The client has as many connections as it may.
@@ -309,6 +311,7 @@ impl Refusal {
             Self::ClientNotListed => "client_not_listed",
             Self::SelfAddressed => "self_addressed",
             Self::NoOriginalDestination => "no_original_destination",
+            Self::NoProxyHeader => "no_proxy_header",
             Self::ConnectionLimit => "connection_limit",
             Self::ClientLimit => "client_limit",
         }
@@ -317,7 +320,10 @@ impl Refusal {
     /// Returns the limit that was reached, if one was.
     pub(crate) fn limit(self) -> Option<Limit> {
         match self {
-            Self::ClientNotListed | Self::SelfAddressed | Self::NoOriginalDestination => None,
+            Self::ClientNotListed
+            | Self::SelfAddressed
+            | Self::NoOriginalDestination
+            | Self::NoProxyHeader => None,
             Self::ConnectionLimit => Some(Limit::ConnectionsPerWorker),
             Self::ClientLimit => Some(Limit::ConnectionsPerClient),
         }

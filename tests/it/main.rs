@@ -24,6 +24,7 @@ mod fuzz;
 mod icap_server;
 mod icap_settings;
 mod limits;
+mod load_balancer;
 mod one_path;
 mod operation;
 mod overload;

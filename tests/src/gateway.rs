@@ -18,6 +18,7 @@ pub struct Setup {
     proxy_lines: String,
     file_lines: String,
     policy: String,
+    listener: String,
     workers: usize,
 }
 
@@ -42,6 +43,7 @@ impl Setup {
             proxy_lines: String::new(),
             file_lines: String::new(),
             policy: policy.to_owned(),
+            listener: String::new(),
             workers: 2,
         }
     }
@@ -88,6 +90,13 @@ impl Setup {
         self
     }
 
+    /// Adds keys to the listener, such as `clients: [127.0.0.2]`.
+    #[must_use]
+    pub fn listener(mut self, keys: &str) -> Self {
+        self.listener = format!(", {keys}");
+        self
+    }
+
     /// Adds lines to the `proxy:` section.
     #[must_use]
     pub fn proxy_line(mut self, line: &str) -> Self {
@@ -106,9 +115,9 @@ impl Setup {
     pub fn config(&self) -> String {
         let mut text = format!(
             "policy: policy.yaml\nproxy:\n  admin: 127.0.0.1:0\n  listen: [{{mode: explicit, \
-             address: \"127.0.0.1:0\"}}]\n  ports: {{http: {:?}, tls: {:?}}}\n  workers: {}\n  \
+             address: \"127.0.0.1:0\"{}}}]\n  ports: {{http: {:?}, tls: {:?}}}\n  workers: {}\n  \
              access_log: {{path: \"-\"}}\n  drain_s: 5\n",
-            self.http_ports, self.tls_ports, self.workers
+            self.listener, self.http_ports, self.tls_ports, self.workers
         );
         if !self.hosts.is_empty() {
             text.push_str("  hosts:\n");

@@ -137,6 +137,20 @@ pub fn start_c_icap(address: SocketAddr, threads: usize, categories: &[(&str, &s
     Peer::start(dir, address, &["c-icap", "-N", "-f", "c-icap.conf"])
 }
 
+/// Starts HAProxy, which passes TCP connections on to `target` and announces their clients in the
+/// way that `announces` says, such as `send-proxy-v2`.
+#[track_caller]
+pub fn haproxy(target: SocketAddr, announces: &str) -> Peer {
+    let dir = tempfile::tempdir().expect("a directory");
+    let address = free_address();
+    let config = format!(
+        "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n\
+         listen gateway\n  bind {address}\n  server one {target} {announces}\n"
+    );
+    write_files(dir.path(), &[("haproxy.cfg", &config)]);
+    Peer::start(dir, address, &["haproxy", "-db", "-f", "haproxy.cfg"])
+}
+
 /// Lets every user write in a directory.
 fn open_to_all(dir: &Path) {
     let open = std::fs::Permissions::from_mode(0o777);

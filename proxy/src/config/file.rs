@@ -26,6 +26,8 @@ pub const TLS_PORTS: [u16; 1] = [443];
 pub const EXPLICIT_CLIENTS: [&str; 2] = ["127.0.0.0/8", "::1/128"];
 /// `listen`: listeners at most.
 pub const LISTENERS_MAX: usize = 64;
+/// `listen[].proxy_protocol_from`: ranges at most.
+pub const BALANCERS_MAX: usize = 256;
 /// `hosts`: names at most.
 pub const HOSTS_MAX: usize = 1_024;
 /// `forbidden`: ranges at most.
@@ -93,6 +95,7 @@ struct ListenEntry {
     mode: Written,
     address: Written,
     clients: Option<Placed<Vec<Written>>>,
+    proxy_protocol_from: Option<Placed<Vec<Written>>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -324,28 +327,56 @@ impl ListenEntry {
         let modes = modes.map(|mode| (mode.as_str(), mode));
         let mode = self.mode.word(&modes, remarks);
         let address = self.address.address(remarks);
-        let clients = match (mode?, &self.clients) {
-            (Mode::Explicit, None) => EXPLICIT_CLIENTS
+        let ranges = |written: &Placed<Vec<Written>>, remarks: &mut Remarks| -> Vec<IpNet> {
+            let ranges = written.value.iter();
+            ranges.filter_map(|range| range.range(remarks)).collect()
+        };
+        let (clients, balancers) = (&self.clients, &self.proxy_protocol_from);
+        if mode? != Mode::Explicit {
+            let keys = [
+                (
+                    "clients",
+                    clients,
+                    "what is intercepted is decided by the rules that lead here",
+                ),
+                (
+                    "proxy_protocol_from",
+                    balancers,
+                    "an intercepted connection comes from its client",
+                ),
+            ];
+            for (key, written, why) in keys {
+                if let Some(written) = written {
+                    let text = format!("`{key}` is for `mode: explicit`; {why}");
+                    remarks.error(written.place, text);
+                }
+            }
+            return Some(Listen {
+                mode: mode?,
+                address: address?,
+                clients: Vec::new(),
+                proxy_protocol_from: Vec::new(),
+            });
+        }
+        let loopback = || {
+            EXPLICIT_CLIENTS
                 .iter()
                 .filter_map(|range| range.parse().ok())
-                .collect(),
-            (Mode::Explicit, Some(clients)) => clients
-                .value
-                .iter()
-                .filter_map(|range| range.range(remarks))
-                .collect(),
-            (Mode::Tproxy | Mode::Redirect, None) => Vec::new(),
-            (Mode::Tproxy | Mode::Redirect, Some(clients)) => {
-                let text = "`clients` is for `mode: explicit`; what is intercepted is decided by \
-                            the rules that lead here";
-                remarks.error(clients.place, text);
-                Vec::new()
-            }
         };
+        if let Some(balancers) = balancers {
+            remarks.counted(balancers, BALANCERS_MAX, "ranges");
+        }
         Some(Listen {
             mode: mode?,
             address: address?,
-            clients,
+            clients: match clients {
+                Some(clients) => ranges(clients, remarks),
+                None => loopback().collect(),
+            },
+            proxy_protocol_from: balancers
+                .as_ref()
+                .map(|balancers| ranges(balancers, remarks))
+                .unwrap_or_default(),
         })
     }
 }

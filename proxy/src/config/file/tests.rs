@@ -23,6 +23,7 @@ fn the_least_that_is_accepted_takes_every_default() {
                         127.0.0.0/8,
                         ::1/128,
                     ],
+                    proxy_protocol_from: [],
                 },
             ],
             ports: Ports {
@@ -87,7 +88,8 @@ admin: 127.0.0.1:9090
 listen:
   - {mode: tproxy, address: "[::]:3129"}
   - {mode: redirect, address: "[::]:3130"}
-  - {mode: explicit, address: "127.0.0.1:3128", clients: ["10.0.0.0/8", "2001:db8::1"]}
+  - {mode: explicit, address: "127.0.0.1:3128", clients: ["10.0.0.0/8", "2001:db8::1"],
+     proxy_protocol_from: ["192.0.2.0/24"]}
 ports: {http: [8000, 80], tls: [8443]}
 tls_filtering: false
 upstream_source: client
@@ -134,11 +136,13 @@ icap:
                     mode: Tproxy,
                     address: [::]:3129,
                     clients: [],
+                    proxy_protocol_from: [],
                 },
                 Listen {
                     mode: Redirect,
                     address: [::]:3130,
                     clients: [],
+                    proxy_protocol_from: [],
                 },
                 Listen {
                     mode: Explicit,
@@ -146,6 +150,9 @@ icap:
                     clients: [
                         10.0.0.0/8,
                         2001:db8::1/128,
+                    ],
+                    proxy_protocol_from: [
+                        192.0.2.0/24,
                     ],
                 },
             ],

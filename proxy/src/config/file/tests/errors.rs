@@ -13,6 +13,7 @@ listen:
   - {mode: tproxied, address: "[::]"}
   - {mode: redirect, address: "[::]:3130", clients: ["10.0.0.0/8"]}
   - {mode: explicit, address: "[::]:3130", clients: ["10.0.0.0/80", "10.1.0.0/8"]}
+  - {mode: redirect, address: "[::]:3131", proxy_protocol_from: ["10.0.0.1"]}
 ports: {http: [443, web], tls: [80, 0]}
 tls_filtering: on
 upstream_source: client
@@ -34,24 +35,25 @@ icap:
             weir.yaml:6:31: error: `[::]:3130` is here twice; give each listener its own port
             weir.yaml:6:54: error: `10.0.0.0/80` is not a range of addresses; use the form `192.0.2.0/24` or `2001:db8::/32`
             weir.yaml:6:69: error: `10.1.0.0/8` has bits set behind its length; use `10.0.0.0/8`
-            weir.yaml:7:16: error: `443` is a TLS port and cannot be an HTTP port too; keep one
-            weir.yaml:7:21: error: `web` is not a port; use 1 to 65535
-            weir.yaml:7:33: error: `80` is an HTTP port and cannot be a TLS port too; keep one
-            weir.yaml:7:37: error: `0` is not a port; use 1 to 65535
-            weir.yaml:8:16: error: `on` is not known here; use `true` or `false`
-            weir.yaml:9:18: error: `client` needs a listener with `mode: tproxy`; add one, or use `local`
-            weir.yaml:10:10: error: `many` is not a number of threads; use 0 to 256
-            weir.yaml:11:18: error: `yes` is not known here; use `true` or `false`
-            weir.yaml:11:43: error: `0` is not a number of entries; use 1 to 16777216
-            weir.yaml:11:58: error: `1h` is not a number of seconds; use 1 to 604800
-            weir.yaml:12:34: error: `none` is not a number of connections; use 0 to 1048576
-            weir.yaml:12:49: error: `0` is not a number of seconds; use 1 to 86400
-            weir.yaml:13:20: error: the path is empty; use `-` for standard output, or leave `access_log` out
-            weir.yaml:13:33: error: `uri` is not known here; use `subscriber` or `query`
-            weir.yaml:14:10: error: `-1` is not a number of seconds; use 0 to 3600
-            weir.yaml:16:14: error: `127.0.0.1:1344` is not an ICAP service; use the form `icap://host:1344/service`, `icaps://host:11344/service` or `unix:/path/of/socket#service`
-            weir.yaml:17:18: error: `honour` is not known here; use `ignore` or `honor`
-            weir.yaml:18:20: error: `both` is not known here; use `none`, `msisdn` or `imsi`
+            weir.yaml:7:65: error: `proxy_protocol_from` is for `mode: explicit`; an intercepted connection comes from its client
+            weir.yaml:8:16: error: `443` is a TLS port and cannot be an HTTP port too; keep one
+            weir.yaml:8:21: error: `web` is not a port; use 1 to 65535
+            weir.yaml:8:33: error: `80` is an HTTP port and cannot be a TLS port too; keep one
+            weir.yaml:8:37: error: `0` is not a port; use 1 to 65535
+            weir.yaml:9:16: error: `on` is not known here; use `true` or `false`
+            weir.yaml:10:18: error: `client` needs a listener with `mode: tproxy`; add one, or use `local`
+            weir.yaml:11:10: error: `many` is not a number of threads; use 0 to 256
+            weir.yaml:12:18: error: `yes` is not known here; use `true` or `false`
+            weir.yaml:12:43: error: `0` is not a number of entries; use 1 to 16777216
+            weir.yaml:12:58: error: `1h` is not a number of seconds; use 1 to 604800
+            weir.yaml:13:34: error: `none` is not a number of connections; use 0 to 1048576
+            weir.yaml:13:49: error: `0` is not a number of seconds; use 1 to 86400
+            weir.yaml:14:20: error: the path is empty; use `-` for standard output, or leave `access_log` out
+            weir.yaml:14:33: error: `uri` is not known here; use `subscriber` or `query`
+            weir.yaml:15:10: error: `-1` is not a number of seconds; use 0 to 3600
+            weir.yaml:17:14: error: `127.0.0.1:1344` is not an ICAP service; use the form `icap://host:1344/service`, `icaps://host:11344/service` or `unix:/path/of/socket#service`
+            weir.yaml:18:18: error: `honour` is not known here; use `ignore` or `honor`
+            weir.yaml:19:20: error: `both` is not known here; use `none`, `msisdn` or `imsi`
         "#]],
     );
     check(
