@@ -363,6 +363,7 @@ fn pages(shared: &Arc<Shared>) -> admin::Pages {
             true => Err("stopping".to_owned()),
             false => Ok(()),
         }),
+        explain: None,
     }
 }
 

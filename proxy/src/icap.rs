@@ -164,16 +164,17 @@ impl IcapClient {
         deadline: Instant,
     ) -> Result<Answer, AskError> {
         let started = Instant::now();
-        let answer = self.ask_by(deadline, uri, facts).await;
+        let answer = self.ask_uncounted(uri, facts, deadline).await;
         self.metrics.asked(&answer, started.elapsed());
         answer
     }
 
-    async fn ask_by(
+    /// Asks like [`ask`](Self::ask) for somebody who wants to know, and counts no question.
+    pub(crate) async fn ask_uncounted(
         &self,
-        deadline: Instant,
         uri: NormalUri,
         facts: AskFacts,
+        deadline: Instant,
     ) -> Result<Answer, AskError> {
         let (reply, answer) = oneshot::channel();
         let asked = Asked {

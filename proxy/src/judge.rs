@@ -1,6 +1,7 @@
 //! From a request to a decision: session, profile, filter, categorizer.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -10,6 +11,7 @@ use filter::{
     Answer, AskError, Binding, Decision, Protocol, Question, Request, Rules, Source, Step, Target,
 };
 use sessions::Session;
+use uri::NormalUri;
 
 use crate::config::SendSubscriber;
 use crate::connection::Connection;
@@ -71,7 +73,14 @@ impl Worker {
         let (decision, rules, icap_took) = match step {
             Step::Decided(decision) => (decision, rules, None),
             Step::Ask(question) => {
-                let facts = facts(&live, connection, session.as_deref());
+                let server = connection.original_destination();
+                let server = server.map(|address| address.ip());
+                let facts = facts(
+                    &live,
+                    Some(connection.client.ip()),
+                    server,
+                    session.as_deref(),
+                );
                 let (decision, rules, waited) = self.decide_with_answers(question, facts).await;
                 (decision, rules, Some(waited))
             }
@@ -143,19 +152,29 @@ impl Worker {
             return vec![Err(AskError::Connect); question.uris().len()];
         };
         let until = icap.deadline();
-        let mut answers = Vec::with_capacity(question.uris().len());
-        for uris in question.uris().chunks(ASKED_AT_ONCE_MAX) {
-            if tokio::time::Instant::now() >= until {
-                answers.extend(uris.iter().map(|_| Err(AskError::Timeout)));
-                continue;
-            }
-            let asked = uris
-                .iter()
-                .map(|uri| icap.ask(uri.clone(), facts.clone(), until));
-            answers.extend(join_all(asked).await);
-        }
-        answers
+        let ask = |uri: &NormalUri| icap.ask(uri.clone(), facts.clone(), until);
+        ask_all(question.uris(), until, ask).await
     }
+}
+
+/// Asks about every reading, [`ASKED_AT_ONCE_MAX`] at a time; answers come in their order.
+pub(crate) async fn ask_all<F>(
+    uris: &[NormalUri],
+    until: tokio::time::Instant,
+    ask: impl Fn(&NormalUri) -> F,
+) -> Vec<Result<Answer, AskError>>
+where
+    F: Future<Output = Result<Answer, AskError>>,
+{
+    let mut answers = Vec::with_capacity(uris.len());
+    for uris in uris.chunks(ASKED_AT_ONCE_MAX) {
+        if tokio::time::Instant::now() >= until {
+            answers.extend(uris.iter().map(|_| Err(AskError::Timeout)));
+            continue;
+        }
+        answers.extend(join_all(uris.iter().map(&ask)).await);
+    }
+    answers
 }
 
 /// Waits for all of a few futures, on one task.
@@ -185,7 +204,12 @@ async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output>
 }
 
 /// Returns what the categorizer may learn beside the URI.
-fn facts(live: &Live, connection: &Connection, session: Option<&Session>) -> AskFacts {
+pub(crate) fn facts(
+    live: &Live,
+    client: Option<IpAddr>,
+    server: Option<IpAddr>,
+    session: Option<&Session>,
+) -> AskFacts {
     let send = live.config.icap.as_ref().map(|icap| icap.send_subscriber);
     let subscriber = match send {
         None | Some(SendSubscriber::Never) => None,
@@ -193,10 +217,8 @@ fn facts(live: &Live, connection: &Connection, session: Option<&Session>) -> Ask
         Some(SendSubscriber::Imsi) => session.and_then(|session| session.imsi.clone()),
     };
     AskFacts {
-        client: Some(connection.client.ip()),
-        server: connection
-            .original_destination()
-            .map(|address| address.ip()),
+        client,
+        server,
         subscriber,
     }
 }

@@ -9,6 +9,7 @@ mod close;
 pub mod config;
 mod connection;
 mod dial;
+mod explain;
 #[cfg(test)]
 mod fixture;
 mod http;

@@ -17,6 +17,7 @@ use crate::accept::Door;
 use crate::access_log::{AccessLogger, Sink};
 use crate::clients::Clients;
 use crate::config::{AccessLog, Config, Mode};
+use crate::explain::{self, Explainer};
 use crate::icap::IcapClient;
 use crate::limit::Seldom;
 use crate::listen::{self, Bound};
@@ -199,6 +200,13 @@ impl Running {
                 false => Ok(()),
                 true => Err("draining".to_owned()),
             }),
+            explain: Some(explain::page(Explainer::new(
+                Arc::clone(&self.shared),
+                self.workers
+                    .iter()
+                    .map(|worker| worker.looks.clone())
+                    .collect(),
+            ))),
         }
     }
 }

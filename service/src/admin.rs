@@ -1,10 +1,13 @@
-//! The admin endpoint: `/metrics` for Prometheus, `/ready` and `/live` for whoever starts us.
+//! The admin endpoint: `/metrics` for Prometheus, `/ready` and `/live` for whoever starts us, and
+//! `/explain` for whoever asks why a request is decided as it is.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,13 +43,36 @@ const OPEN_METRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
-/// What the endpoint shows. Each function runs anew for every request and must not wait.
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Answers a question about a request, given the query of `/explain` without its `?`. It may wait,
+/// for less than [`CONNECTION_DEADLINE`].
+pub type Explain =
+    Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = Explained> + Send>> + Send + Sync>;
+
+/// What came of a question about a request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Explained {
+    /// The answer for a person.
+    Text(String),
+    /// The answer for a program.
+    Json(String),
+    /// The question is wrong, and how.
+    Wrong(String),
+    /// It cannot be answered now, and why.
+    Busy(String),
+}
+
+/// What the endpoint shows. Each function runs anew for every request and, but for `explain`, must
+/// not wait.
 #[derive(Clone)]
 pub struct Pages {
     /// Returns the metrics as OpenMetrics text.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Returns the reason why the program is not ready, if it is not.
     pub ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
+    /// Absent where nothing can be explained.
+    pub explain: Option<Explain>,
 }
 
 /// A bound admin endpoint that does not serve yet.
@@ -111,8 +137,8 @@ async fn accept_all(listener: TcpListener, pages: Pages, drain: &Drain) {
 
 async fn serve_connection(stream: TcpStream, client: SocketAddr, pages: Pages) {
     let answer_one = service_fn(move |request: Request<Incoming>| {
-        let response = answer(&pages, request.method(), request.uri().path());
-        std::future::ready(Ok::<_, Infallible>(response))
+        let pages = pages.clone();
+        async move { Ok::<_, Infallible>(answer(&pages, &request).await) }
     });
     // Without keep-alive an idle client cannot hold one of the few slots.
     let connection = http1::Builder::new()
@@ -128,20 +154,36 @@ async fn serve_connection(stream: TcpStream, client: SocketAddr, pages: Pages) {
     }
 }
 
-fn answer(pages: &Pages, method: &Method, path: &str) -> Response<Full<Bytes>> {
-    let (status, content_type, body) = match path {
-        "/metrics" | "/ready" | "/live" if !matches!(*method, Method::GET | Method::HEAD) => {
+async fn answer<B>(pages: &Pages, request: &Request<B>) -> Response<Full<Bytes>> {
+    let asks = matches!(*request.method(), Method::GET | Method::HEAD);
+    let (status, content_type, body) = match (request.uri().path(), &pages.explain) {
+        ("/metrics" | "/ready" | "/live", _) | ("/explain", Some(_)) if !asks => {
             let text = "use GET or HEAD\n".to_owned();
             (StatusCode::METHOD_NOT_ALLOWED, TEXT, text)
         }
-        "/metrics" => (StatusCode::OK, OPEN_METRICS, (pages.metrics)()),
-        "/ready" => match (pages.ready)() {
+        ("/metrics", _) => (StatusCode::OK, OPEN_METRICS, (pages.metrics)()),
+        ("/ready", _) => match (pages.ready)() {
             Ok(()) => (StatusCode::OK, TEXT, "ready\n".to_owned()),
             Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{reason}\n")),
         },
-        "/live" => (StatusCode::OK, TEXT, "live\n".to_owned()),
-        _ => {
+        ("/live", _) => (StatusCode::OK, TEXT, "live\n".to_owned()),
+        ("/explain", Some(explain)) => {
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            match explain(query).await {
+                Explained::Text(text) => (StatusCode::OK, TEXT, text),
+                Explained::Json(text) => (StatusCode::OK, JSON, text),
+                Explained::Wrong(text) => (StatusCode::BAD_REQUEST, TEXT, format!("{text}\n")),
+                Explained::Busy(text) => {
+                    (StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{text}\n"))
+                }
+            }
+        }
+        (_, None) => {
             let text = "use /metrics, /ready or /live\n".to_owned();
+            (StatusCode::NOT_FOUND, TEXT, text)
+        }
+        (_, Some(_)) => {
+            let text = "use /metrics, /ready, /live or /explain\n".to_owned();
             (StatusCode::NOT_FOUND, TEXT, text)
         }
     };

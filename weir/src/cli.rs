@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -60,7 +60,8 @@ pub enum Command {
     /// Show every step of one decision
     #[command(
         after_help = "Example:\n  weir explain --policy policies/family.yaml --profile child \
-                            --categories games,gambling http://play.example/"
+                            --categories games,gambling http://play.example/\n  weir explain \
+                            --admin http://127.0.0.1:9090 --client 10.1.2.3 http://play.example/"
     )]
     Explain(Explain),
     /// Replay requests through two policies and show which decisions change
@@ -202,8 +203,22 @@ pub enum ResultFormat {
 #[derive(Args, Clone, Debug)]
 pub struct Explain {
     /// The policy file
-    #[arg(long, value_name = "FILE")]
-    pub policy: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "admin")]
+    pub policy: Option<PathBuf>,
+    /// Ask the gateway with this `proxy.admin` address, such as http://127.0.0.1:9090: its policy,
+    /// its caches, its ICAP services, its sessions
+    #[arg(
+        long,
+        value_name = "URL",
+        conflicts_with_all = ["policy", "categories", "icap", "icap_failure", "now"]
+    )]
+    pub admin: Option<String>,
+    /// The address of the client, whose session the gateway looks up
+    #[arg(long, value_name = "ADDRESS", requires = "admin")]
+    pub client: Option<IpAddr>,
+    /// The address that the client dialled, for `bypass`
+    #[arg(long, value_name = "ADDRESS")]
+    pub destination: Option<IpAddr>,
     /// The profile of the session; without it the policy's default profile
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,

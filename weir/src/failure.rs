@@ -1,13 +1,9 @@
 use std::path::PathBuf;
 
-use policy::written::{or, quote};
-use policy::{Diagnostic, PolicySet};
+use policy::Diagnostic;
 use service::exit;
 
 use crate::excerpt;
-
-/// Profiles that an error names at most.
-pub(crate) const PROFILES_SHOWN_MAX: usize = 10;
 
 /// Why a command could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +42,17 @@ pub enum Failure {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A gateway that was asked did not answer.
+    #[error(
+        "no answer from the gateway at `{address}`; give the `proxy.admin` address of one that runs"
+    )]
+    Gateway {
+        /// As given.
+        address: String,
+        /// What went wrong.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The command line asks for something that is not there.
     #[error("{0}")]
     Usage(String),
@@ -63,7 +70,9 @@ impl Failure {
     pub fn status(&self) -> u8 {
         match self {
             Self::Configuration(_) | Self::File { .. } | Self::Log(_) => exit::CONFIGURATION,
-            Self::Start { .. } | Self::Write { .. } | Self::System(_) => exit::SYSTEM,
+            Self::Start { .. } | Self::Gateway { .. } | Self::Write { .. } | Self::System(_) => {
+                exit::SYSTEM
+            }
             Self::Usage(_) => exit::USAGE,
         }
     }
@@ -82,13 +91,6 @@ pub(crate) fn one_line(error: &(dyn std::error::Error + 'static)) -> String {
     let text = service::describe(error);
     let text = text.trim_start_matches("error: ").trim_end();
     text.replace("\n  because: ", ": ")
-}
-
-/// Says that `policy` has no profile of a name, and which it has.
-pub(crate) fn no_profile(name: &str, policy: &PolicySet) -> String {
-    let names = policy.profiles().iter().map(|profile| &*profile.name);
-    let names: Vec<&str> = names.take(PROFILES_SHOWN_MAX).collect();
-    format!("no profile is called `{}`; use {}", quote(name), or(&names))
 }
 
 fn summary(remarks: &[Diagnostic]) -> String {

@@ -3,16 +3,13 @@
 use std::path::Path;
 
 use policy::written::{FILE_LEN_MAX, or, quote};
-use policy::{Compiled, Diagnostic, Outline, Place, Severity, TestFile};
+use policy::{Compiled, Diagnostic, Outline, PROFILES_SHOWN_MAX, Place, Severity, TestFile};
 
 use crate::config::IcapServer;
 use crate::failure::one_line;
 use crate::files::{Files, beside};
 
 mod categories;
-
-/// Profiles named when one is not known.
-const PROFILES_SHOWN_MAX: usize = 10;
 
 pub(crate) use categories::remarks;
 pub use categories::{

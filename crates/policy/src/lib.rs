@@ -39,6 +39,6 @@ pub use schedule::{
     Active, Days, Outlook, SCHEDULES_MAX, Schedule, ScheduleId, Span, Timetable, To, WINDOWS_MAX,
     When, Window, moment,
 };
-pub use set::{CategoryPolicy, PolicySet, Profile};
+pub use set::{CategoryPolicy, PROFILES_SHOWN_MAX, PolicySet, Profile};
 pub use suggest::nearest;
 pub use warning::Warning;

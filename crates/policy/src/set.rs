@@ -5,10 +5,14 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use prefix_trie::joint::JointPrefixMap;
 
+use crate::written::{or, quote};
 use crate::{
     Action, Active, BlockResponse, DestinationId, Effect, ErrorActions, Lists, RedirectTemplate,
     SniCheck, Timetable, When,
 };
+
+/// Profiles that an error names at most.
+pub const PROFILES_SHOWN_MAX: usize = 10;
 
 /// A policy file ready to decide with.
 #[derive(Debug, Default)]
@@ -127,6 +131,14 @@ impl PolicySet {
     #[must_use]
     pub fn profiles(&self) -> &[Arc<Profile>] {
         &self.profiles
+    }
+
+    /// Says that no profile has this name, and which there are.
+    #[must_use]
+    pub fn no_profile(&self, name: &str) -> String {
+        let names = self.profiles.iter().map(|profile| &*profile.name);
+        let names: Vec<&str> = names.take(PROFILES_SHOWN_MAX).collect();
+        format!("no profile is called `{}`; use {}", quote(name), or(&names))
     }
 
     /// Returns whether an address is a bypass address. IPv4-mapped addresses are IPv4.

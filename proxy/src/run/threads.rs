@@ -10,13 +10,14 @@ use std::time::Duration;
 use service::Drain;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 use tokio::time::timeout;
 use tracing::warn;
 
 use crate::accept::{Door, accept_all};
 use crate::dial::RESOLUTIONS_MAX;
+use crate::explain::{LOOKS_WAITING_MAX, Look, answer_looks};
 use crate::state::Shared;
 use crate::worker::Worker;
 
@@ -32,6 +33,8 @@ pub(super) struct WorkerThread {
     thread: JoinHandle<()>,
     /// Closed when the thread is at its end.
     ended: oneshot::Receiver<()>,
+    /// Takes questions about what its cache holds.
+    pub(super) looks: mpsc::Sender<Look>,
 }
 
 impl WorkerThread {
@@ -60,25 +63,33 @@ pub(super) async fn start(
     let (ready, is_ready) = oneshot::channel();
     let (end, ended) = oneshot::channel();
     let (shared, drain) = (Arc::clone(shared), drain.clone());
+    let (looks, looked) = mpsc::channel(LOOKS_WAITING_MAX);
+    let inside = Inside { sockets, looked };
     let thread = thread::Builder::new()
         .name(format!("worker-{index}"))
         .spawn(move || {
-            run(shared, drain, sockets, ready);
+            run(shared, drain, inside, ready);
             drop(end);
         })?;
     match is_ready.await {
-        Ok(Ok(())) => Ok(WorkerThread { thread, ended }),
+        Ok(Ok(())) => Ok(WorkerThread {
+            thread,
+            ended,
+            looks,
+        }),
         Ok(Err(error)) => Err(error),
         Err(_) => Err(io::Error::other("the worker ended before it was ready")),
     }
 }
 
-fn run(
-    shared: Arc<Shared>,
-    drain: Drain,
+/// What a worker is given beside what all share.
+struct Inside {
     sockets: Sockets,
-    ready: oneshot::Sender<io::Result<()>>,
-) {
+    looked: mpsc::Receiver<Look>,
+}
+
+fn run(shared: Arc<Shared>, drain: Drain, inside: Inside, ready: oneshot::Sender<io::Result<()>>) {
+    let Inside { sockets, looked } = inside;
     let opened = runtime().and_then(|runtime| {
         let sockets = register(&runtime, sockets)?;
         Ok((runtime, sockets))
@@ -97,6 +108,7 @@ fn run(
         for (door, socket) in sockets {
             drain.spawn_local(accept_all(Rc::clone(&worker), door, socket));
         }
+        drain.spawn_local(answer_looks(Rc::clone(&worker), looked));
         let _ = ready.send(Ok(()));
         drain.requested().await;
         drain.finished().await;

@@ -44,6 +44,62 @@ async fn check(line: &str, status: u16, content_type: &str, body: &str) {
 }
 
 #[tokio::test]
+async fn questions_are_answered_where_something_can_be_explained() {
+    for (line, status, content_type, body) in [
+        (
+            "GET /explain?text",
+            200,
+            "text/plain; charset=utf-8",
+            "text",
+        ),
+        ("HEAD /explain?text", 200, "text/plain; charset=utf-8", ""),
+        ("GET /explain?json", 200, "application/json", "json"),
+        (
+            "GET /explain",
+            400,
+            "text/plain; charset=utf-8",
+            "wrong: \n",
+        ),
+        (
+            "GET /explain?busy",
+            503,
+            "text/plain; charset=utf-8",
+            "busy\n",
+        ),
+        (
+            "POST /explain?text",
+            405,
+            "text/plain; charset=utf-8",
+            "use GET or HEAD\n",
+        ),
+        (
+            "GET /explained",
+            404,
+            "text/plain; charset=utf-8",
+            "use /metrics, /ready, /live or /explain\n",
+        ),
+    ] {
+        let (admin, address) = Admin::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let drain = Drain::default();
+        let mut pages = pages();
+        pages.explain = Some(Arc::new(|query| {
+            Box::pin(async move {
+                match query.as_str() {
+                    "text" => Explained::Text(query),
+                    "json" => Explained::Json(query),
+                    "busy" => Explained::Busy(query),
+                    _ => Explained::Wrong(format!("wrong: {query}")),
+                }
+            })
+        }));
+        admin.serve(pages, &drain);
+        let request = format!("{line} HTTP/1.1\r\nHost: a.example\r\n\r\n");
+        let answer = exchange(address, request.as_bytes()).await;
+        assert_answer(line, &answer, status, content_type, body);
+    }
+}
+
+#[tokio::test]
 async fn ready_says_ready() {
     let (admin, address) = Admin::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
     let drain = Drain::default();
@@ -93,6 +149,7 @@ fn pages() -> Pages {
     Pages {
         metrics: Arc::new(|| "a_total 1\n# EOF\n".to_owned()),
         ready: Arc::new(|| Err("no list is loaded".to_owned())),
+        explain: None,
     }
 }
 

@@ -15,7 +15,6 @@ use policy::PolicySet;
 use service::exit;
 
 use crate::cli::PolicyDiff;
-use crate::failure::no_profile;
 use crate::files::Files;
 use crate::load::category_source;
 use crate::{Failure, excerpt, load};
@@ -90,7 +89,7 @@ fn sides(options: &PolicyDiff) -> Result<Sides, Failure> {
     if let Some(name) = &options.profile {
         let known = |set: &PolicySet| set.profile(name).is_some();
         if !known(&old) && !known(&new) {
-            return Err(Failure::Usage(no_profile(name, &old)));
+            return Err(Failure::Usage(old.no_profile(name)));
         }
     }
     let database = options.categories.as_deref().map(|path| {

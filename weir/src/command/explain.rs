@@ -1,6 +1,9 @@
 //! `weir explain`: shows every step of one decision.
 
+mod gateway;
+
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
 use filter::{Protocol, Request, Requested, Rules, Trace, explain};
@@ -12,20 +15,31 @@ use uri::NormalUri;
 
 use super::test::answer_of;
 use crate::cli::Explain;
-use crate::failure::{no_profile, one_line};
+use crate::failure::one_line;
 use crate::files::Files;
 use crate::{Failure, ask, load};
 
 /// Explains the decision about one URI or server name.
 pub(crate) fn run(options: &Explain, out: &mut dyn Write) -> Result<u8, Failure> {
-    let compiled = load::policy(Files::Disk, &options.policy).map_err(Failure::Configuration)?;
+    let requested = requested(options)?;
+    let text = match (&options.admin, &options.policy) {
+        (Some(admin), _) => gateway::ask(admin, &gateway::query(options))?,
+        (None, Some(policy)) => by_file(options, policy, &requested)?,
+        (None, None) => return Err(Failure::Usage("use --policy or --admin".to_owned())),
+    };
+    out.write_all(text.as_bytes())?;
+    Ok(exit::SUCCESS)
+}
+
+/// Decides with a policy file.
+fn by_file(options: &Explain, policy: &Path, requested: &Requested) -> Result<String, Failure> {
+    let compiled = load::policy(Files::Disk, policy).map_err(Failure::Configuration)?;
     let policy = Arc::new(compiled.set);
     let profile = profile(options, &policy)?;
-    let requested = requested(options)?;
     let request = Request {
         profile: profile.as_ref(),
         target: requested.target(),
-        destination: requested.address(),
+        destination: options.destination.or_else(|| requested.address()),
     };
     let rules = Rules {
         policy: Arc::clone(&policy),
@@ -56,14 +70,12 @@ pub(crate) fn run(options: &Explain, out: &mut dyn Write) -> Result<u8, Failure>
         uri: requested.as_received(),
         ..RedirectFacts::default()
     };
-    let mut trace = Trace::new(&rules, profile.as_ref(), &requested, &explanation, facts);
+    let mut trace = Trace::new(&rules, profile.as_ref(), requested, &explanation, facts);
     trace.icap_fault = fault.map(|fault| one_line(&fault));
-    let text = match options.json {
+    Ok(match options.json {
         true => serde_json::to_string(&trace).map_err(std::io::Error::from)? + "\n",
         false => trace.to_string(),
-    };
-    out.write_all(text.as_bytes())?;
-    Ok(exit::SUCCESS)
+    })
 }
 
 /// Returns the names as an answer's list would be read: without spaces, and empty ones are none.
@@ -84,7 +96,7 @@ fn profile(options: &Explain, policy: &PolicySet) -> Result<Option<Arc<str>>, Fa
     let known = policy
         .profile(name)
         .map(|profile| Some(Arc::clone(&profile.name)));
-    known.ok_or_else(|| Failure::Usage(no_profile(name, policy)))
+    known.ok_or_else(|| Failure::Usage(policy.no_profile(name)))
 }
 
 fn requested(options: &Explain) -> Result<Requested, Failure> {

@@ -8,8 +8,6 @@ use policy::written::{Named, Placed, Remarks, Written, quote};
 use serde::Deserialize;
 use sessions::Session;
 
-use crate::failure::no_profile;
-
 /// `sessions.static`: entries at most.
 pub const STATIC_SESSIONS_MAX: usize = 100_000;
 /// `sessions.rules[].priority` at most.
@@ -221,7 +219,7 @@ impl Reader<'_> {
         };
         let profile = policy.profile(&written.text);
         if profile.is_none() {
-            let text = no_profile(&written.text, policy);
+            let text = policy.no_profile(&written.text);
             self.remarks.error(written.place, text);
         }
         profile.map(|profile| Arc::clone(&profile.name))

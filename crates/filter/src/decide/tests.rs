@@ -5,7 +5,7 @@ use std::time::Duration;
 use policy::RedirectFacts;
 
 use super::*;
-use crate::{Enforcement, Protocol, SharedPrefix, Source, Undecidable};
+use crate::{CachedEntry, Enforcement, Protocol, SharedPrefix, Source, Undecidable};
 
 mod cached;
 mod reload;
@@ -117,6 +117,16 @@ impl World {
     fn reload(&mut self, text: &str) {
         self.rules.policy = compile(text);
         self.rules.policy_generation += 1;
+    }
+
+    fn peek(&self, profile: &str, uri: &str) -> Vec<Option<CachedEntry>> {
+        let readings = Readings::parse(uri.as_bytes()).unwrap();
+        let request = Request {
+            profile: Some(&profile.into()),
+            target: Target::Uri(&readings),
+            destination: None,
+        };
+        self.filter.peek(&self.rules, request, self.now)
     }
 
     fn begin(&mut self, profile: &str, uri: &str) -> Step {

@@ -13,10 +13,11 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use filter::{
-    Answer, AskError, CacheLimits, Decision, Filter, Question, Request, Rules, SharedPrefix,
-    Source, Step, Target,
+    Answer, AskError, CacheLimits, CachedEntry, Decision, Filter, Question, Request, Rules,
+    SharedPrefix, Source, Step, Target,
 };
 use jiff::{SignedDuration, Timestamp};
+use policy::Verb;
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, TestCaseError, prop_assert, prop_assert_eq};
 use proptest::test_runner::TestRunner;
@@ -148,7 +149,9 @@ impl Pair {
             target: Target::Uri(&readings),
             destination: Some([192, 0, 2, 1].into()),
         };
+        let peeked = self.cached.peek(&self.rules, request, self.now);
         let cached = self.cached.begin(&self.rules, request, self.now);
+        compare_peeked(&peeked, &readings, &cached)?;
         let plain = self.plain.begin(&self.rules, request, self.now);
         match (cached, plain) {
             (Step::Decided(cached), Step::Decided(plain)) => self.compare(&cached, &plain),
@@ -296,4 +299,35 @@ fn facts(decision: &Decision) -> impl PartialEq + std::fmt::Debug + '_ {
         decision.block_response,
         decision.profile.as_deref(),
     )
+}
+
+/// What was only looked at is what the cache then answers.
+fn compare_peeked(
+    peeked: &[Option<CachedEntry>],
+    readings: &Readings,
+    step: &Step,
+) -> Result<(), TestCaseError> {
+    match step {
+        // Of several readings one that is remembered may push another out.
+        Step::Ask(_) if readings.others().is_empty() => {
+            prop_assert!(peeked.iter().all(Option::is_none), "{peeked:?}");
+        }
+        Step::Ask(_) => {}
+        Step::Decided(decision) if decision.source == Source::Cache => {
+            let action = Verb::of(decision.action).as_str();
+            let rule = decision.rule.as_deref();
+            let decides =
+                |entry: &&CachedEntry| entry.action == action && entry.rule.as_deref() == rule;
+            prop_assert!(
+                peeked.iter().flatten().any(|entry| decides(&entry)),
+                "{peeked:?}"
+            );
+        }
+        // One reading that a list or an action of the profile decides has no entry.
+        Step::Decided(_) if readings.others().is_empty() => {
+            prop_assert!(peeked.iter().all(Option::is_none), "{peeked:?}");
+        }
+        Step::Decided(_) => {}
+    }
+    Ok(())
 }

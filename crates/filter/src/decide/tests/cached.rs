@@ -329,3 +329,34 @@ fn no_entries_is_no_cache() {
     }
     assert_eq!((world.asked, world.filter.cached_entries()), (2, 0));
 }
+
+#[test]
+fn a_look_at_the_cache_changes_nothing() {
+    let mut world = World::with_entries(2);
+    let (a, b) = ("http://a.example/", "http://b.example/p");
+    world.judge("child", a, &Categories("adult news"));
+    world.judge("child", b, &Prefix("news", SharedPrefix::Uri(17)));
+    world.now += Duration::from_millis(1_500);
+    let found = |world: &World, profile, uri| world.peek(profile, uri).pop().flatten();
+    let entry = found(&world, "child", a).unwrap();
+    assert_eq!(
+        (entry.extent, &*entry.uri, entry.action, entry.ends_in_s),
+        ("exact", a, "block", 3_599)
+    );
+    assert_eq!(entry.categories, ["adult", "news"]);
+    assert_eq!(entry.rule.as_deref(), Some("adult"));
+    let entry = found(&world, "child", "http://b.example/q").unwrap();
+    assert_eq!((entry.extent, &*entry.uri), ("prefix", "http://b.example/"));
+    assert_eq!(found(&world, "strict", a), None);
+    assert_eq!(found(&world, "child", "http://a.example/q"), None);
+    // The first is still the next to go.
+    world.judge("child", "http://c.example/", &Categories("news"));
+    assert_eq!(found(&world, "child", a), None);
+    assert!(found(&world, "child", b).is_some());
+    // What other rules found is no answer.
+    world.rules.icap_generation += 1;
+    assert_eq!(found(&world, "child", b), None);
+    world.rules.icap_generation -= 1;
+    world.now += Duration::from_secs(3_600);
+    assert_eq!(found(&world, "child", b), None, "its time is over");
+}
