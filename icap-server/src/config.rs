@@ -9,7 +9,10 @@ use icap::RequestLimits;
 use ipnet::IpNet;
 use policy::Place;
 
+mod categories;
 pub mod file;
+
+pub use self::categories::{Categories, Pull};
 
 /// Everything the ICAP server was told, already checked.
 #[derive(Clone, Debug)]

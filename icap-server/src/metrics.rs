@@ -14,6 +14,11 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::content::Service;
 
+mod pulls;
+
+pub use self::pulls::PullOutcome;
+pub(crate) use self::pulls::Pulls;
+
 /// Everything that is counted. Clones count into the same numbers.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
@@ -33,6 +38,8 @@ pub(crate) struct Metrics {
     pub(crate) refused_reloads: Counter,
     /// 1 from a refused reload until one that is not.
     pub(crate) reload_failed: Gauge,
+    /// Attempts to fetch a category file.
+    pub(crate) pulls: Pulls,
 }
 
 /// Whether a new connection found a place.
@@ -151,6 +158,7 @@ impl Metrics {
             reloads: Counter::default(),
             refused_reloads: Counter::default(),
             reload_failed: Gauge::default(),
+            pulls: Pulls::default(),
         };
         metrics.registry = Arc::new(metrics.register());
         metrics
@@ -265,6 +273,7 @@ impl Metrics {
             "Whether the last reload was refused",
             self.reload_failed.clone(),
         );
+        self.pulls.register(&mut registry);
         registry
     }
 }
@@ -373,6 +382,7 @@ encoded_as_word!(
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::time::UNIX_EPOCH;
 
     use super::*;
 
@@ -391,6 +401,9 @@ mod tests {
             "weir_icap_server_reloads_total 1\n",
             "weir_icap_server_refused_reloads_total 1\n",
             "weir_icap_server_reload_failed 1\n",
+            "weir_icap_server_category_pulls_total{outcome=\"too_long\"} 1\n",
+            "weir_icap_server_category_pull_failed 1\n",
+            "weir_icap_server_category_pull_timestamp_seconds 7\n",
         ] {
             assert!(text.contains(line), "{line}{text}");
         }
@@ -439,6 +452,12 @@ mod tests {
         metrics.reloads.inc();
         metrics.refused_reloads.inc();
         metrics.reload_failed.set(1);
+        metrics
+            .pulls
+            .ended(PullOutcome::New, UNIX_EPOCH + Duration::from_secs(7));
+        metrics
+            .pulls
+            .ended(PullOutcome::TooLong, UNIX_EPOCH + Duration::from_secs(8));
         metrics
     }
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use service::{Admin, Drain, Leftover, admin};
 use tokio::net::{TcpListener, UnixListener};
@@ -16,6 +16,7 @@ use crate::config::{Config, Listen, Socket};
 use crate::content::{Content, Loaded};
 use crate::door::{TlsError, doors};
 use crate::listen::{self, Listener, SocketFile};
+use crate::metrics::PullOutcome;
 use crate::worker::{Settings, Shared, accept_all, accept_all_unix};
 
 /// The key of the listeners.
@@ -159,6 +160,11 @@ impl Running {
         self.shared.metrics.reload_failed.set(0);
         info!("categories and policy replaced");
         retire(before);
+    }
+
+    /// Counts an attempt to fetch a category file that ended now.
+    pub fn pulled(&self, outcome: PullOutcome) {
+        self.shared.metrics.pulls.ended(outcome, SystemTime::now());
     }
 
     /// Counts a reload that changed nothing, since something was wrong.

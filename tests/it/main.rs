@@ -32,6 +32,7 @@ mod peers;
 mod places;
 mod policy_as_code;
 mod protocols;
+mod pulls;
 mod reloads;
 mod s4;
 mod schemas;

@@ -141,7 +141,7 @@ fn a_spoiled_file_changes_nothing_and_raises_the_alarm() {
 }
 
 /// Builds a database in which `web.test` has this category.
-fn database(folder: &Path, category: &str) -> Vec<u8> {
+pub(crate) fn database(folder: &Path, category: &str) -> Vec<u8> {
     let list = format!("lists-{category}/{category}/domains");
     write_files(folder, &[(&list, "web.test\n")]);
     let file = format!("{category}.db");
@@ -151,7 +151,7 @@ fn database(folder: &Path, category: &str) -> Vec<u8> {
     fs::read(folder.join(file)).unwrap()
 }
 
-fn ask(client: &mut Client) -> String {
+pub(crate) fn ask(client: &mut Client) -> String {
     let http = "GET http://web.test/ HTTP/1.1\r\nHost: web.test\r\n\r\n";
     client.send(format!(
         "REQMOD icap://x/categorize ICAP/1.0\r\nHost: x\r\nAllow: 204\r\n\
@@ -165,12 +165,12 @@ fn ask(client: &mut Client) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-fn without_date(answer: &str) -> Vec<&str> {
+pub(crate) fn without_date(answer: &str) -> Vec<&str> {
     let lines = answer.lines();
     lines.filter(|line| !line.starts_with("Date: ")).collect()
 }
 
-fn metrics(admin: SocketAddr) -> String {
+pub(crate) fn metrics(admin: SocketAddr) -> String {
     let mut stream = TcpStream::connect(admin).unwrap();
     let request = "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     stream.write_all(request.as_bytes()).unwrap();

@@ -26,6 +26,7 @@ pub mod icap_load;
 pub mod icap_peer;
 pub mod icap_server;
 pub mod lab;
+pub mod list_server;
 pub mod origin;
 pub mod page;
 pub mod peers;

@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use policy::written::{FILE_LEN_MAX, Placed, Remarks, Written};
+use policy::written::{FILE_LEN_MAX, Placed, Remarks, Written, quote};
 use policy::{Diagnostic, Place, PolicySet};
 use sessions::Directory;
 
@@ -41,10 +41,8 @@ pub struct Config {
 pub struct IcapServer {
     /// What the server itself is told.
     pub config: icap_server::config::Config,
-    /// A directory of lists, or a built file.
-    pub categories: PathBuf,
-    /// Where the configuration file names it.
-    pub place: Place,
+    /// Where the categories come from.
+    pub categories: icap_server::config::Categories,
     /// A file of overrides, and where the configuration file names it.
     pub overrides: Option<(PathBuf, Place)>,
 }
@@ -147,15 +145,20 @@ impl Reader<'_> {
             value.into_config(folder(self.path), cores(), remarks)
         });
         let icap_server = file.icap_server.map(|Placed { value, .. }| {
-            let Written { text, place } = value.categories.clone();
-            let categories = beside(self.path, &text);
+            let Placed {
+                value: entry,
+                place,
+            } = &value.categories;
+            let categories = entry.resolve(*place, folder(self.path), remarks);
+            if let Some(key) = entry.minisign_key() {
+                check_key(key, remarks);
+            }
             let overrides = value.overrides.as_ref();
             let overrides = overrides.map(|it| (beside(self.path, &it.text), it.place));
             Some(IcapServer {
                 overrides,
                 config: value.into_config(folder(self.path), remarks)?,
                 categories,
-                place,
             })
         });
         let icap_server = icap_server.flatten();
@@ -218,6 +221,17 @@ fn forbid_icap(policy: &PolicySet, place: Place, remarks: &mut Remarks) {
             profile.name
         );
         remarks.error(place, text);
+    }
+}
+
+/// The key is kept as text, which is what a state file compares it with.
+fn check_key(key: &Written, remarks: &mut Remarks) {
+    if minisign_verify::PublicKey::from_base64(&key.text).is_err() {
+        let text = format!(
+            "`{}` is not a public key of minisign; use the second line of its file, which begins with `RW`",
+            quote(&key.text)
+        );
+        remarks.error(key.place, text);
     }
 }
 

@@ -15,6 +15,7 @@ mod failure;
 pub mod files;
 pub mod import;
 pub mod load;
+mod pull;
 
 pub use failure::Failure;
 

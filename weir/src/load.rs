@@ -13,8 +13,8 @@ mod categories;
 
 pub(crate) use categories::remarks;
 pub use categories::{
-    CATEGORY_FILE_LEN_MAX, CategoriesError, OVERRIDES_LEN_MAX, categories, category_source,
-    overridden,
+    CATEGORY_FILE_LEN_MAX, CategoriesError, OVERRIDES_LEN_MAX, categories, category_file,
+    category_source, overridden, overrides,
 };
 
 /// Reads a configuration, policy or test file.

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::{Config, Listen, Overload, PrefixUnit};
 
+pub mod categories;
 pub mod limits;
 mod listen;
 
@@ -37,8 +38,8 @@ pub const MAX_AGE_S_MAX: u64 = 31_536_000;
 pub struct Section {
     admin: Option<Written>,
     listen: Placed<Vec<Placed<listen::Entry>>>,
-    /// A directory of lists, or a built file.
-    pub categories: Written,
+    /// Where the categories come from.
+    pub categories: Placed<categories::Entry>,
     /// A file of overrides.
     pub overrides: Option<Written>,
     overload: Option<Written>,

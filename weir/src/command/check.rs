@@ -109,12 +109,16 @@ fn examine_config(path: &Path, text: &str, known: Option<&Known>) -> Vec<Diagnos
         if let Err(errors) = load::tls(path, server) {
             remarks.extend(errors);
         }
-        match load::categories(Files::Disk, path, server) {
-            Ok((database, warnings)) => {
-                remarks.extend(warnings);
-                own = Some(Known::of(&database));
+        let source = &server.categories;
+        // What is fetched at the first start is not there before.
+        if source.pull.is_none() || source.path.exists() {
+            match load::categories(Files::Disk, path, server) {
+                Ok((database, warnings)) => {
+                    remarks.extend(warnings);
+                    own = Some(Known::of(&database));
+                }
+                Err(errors) => remarks.extend(errors),
             }
-            Err(errors) => remarks.extend(errors),
         }
     }
     let file = policy::written::read::<config::file::File>("", text);

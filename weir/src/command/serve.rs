@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use policy::Diagnostic;
@@ -14,6 +15,10 @@ use tracing::{info, warn};
 use crate::config::{self, Config, Loaded};
 use crate::files::Files;
 use crate::{Failure, load};
+
+mod follow;
+
+use self::follow::{Basis, Follow, News};
 
 /// Threads of what belongs to the process: signals, admin endpoints, the ICAP client. Workers
 /// have their own.
@@ -63,14 +68,20 @@ pub(crate) struct Addresses {
 pub(crate) struct Servers {
     proxy: Option<proxy::Running>,
     icap_server: Option<icap_server::Running>,
+    /// With the ICAP server.
+    follow: Option<Follow>,
 }
 
 fn serve(plan: &Plan) -> Result<u8, Failure> {
     telemetry::start(telemetry::Format::Auto)?;
     runtime()?.block_on(async {
-        let watch = Watch::start()?;
-        let servers = Servers::start(plan).await?;
-        watch.run(plan, &servers).await;
+        let mut watch = Watch::start()?;
+        let starting = Box::pin(Servers::start(plan));
+        let Some(servers) = watch.unless_ended(starting).await else {
+            return Ok(exit::SUCCESS);
+        };
+        let mut servers = servers?;
+        watch.run(plan, &mut servers).await;
         Ok(servers.stop().await)
     })
 }
@@ -169,12 +180,15 @@ impl Servers {
         let mut servers = Self {
             proxy: None,
             icap_server: None,
+            follow: None,
         };
-        if let Some((config, content)) =
-            icap_content(plan.files, &plan.path, &config).map_err(Failure::Configuration)?
-        {
-            let started = icap_server::start(config, content).await;
+        if let Some(basis) = Basis::of(&config) {
+            basis.fetch_first().await?;
+            let seen = basis.stamp();
+            let content = icap_content(plan, &basis).map_err(Failure::Configuration)?;
+            let started = icap_server::start(basis.server.config.clone(), content).await;
             servers.icap_server = Some(started.map_err(|error| plan.failed("ICAP server", error))?);
+            servers.follow = Some(Follow::start(basis, seen)?);
         }
         if plan.addresses.is_some() {
             servers.ask_own(&mut config);
@@ -193,7 +207,7 @@ impl Servers {
     }
 
     /// Puts changed files in force. Files with errors change nothing.
-    fn reload(&self, plan: &Plan) -> Result<(), Vec<Diagnostic>> {
+    fn reload(&mut self, plan: &Plan) -> Result<(), Vec<Diagnostic>> {
         let Loaded {
             mut config,
             warnings,
@@ -202,11 +216,21 @@ impl Servers {
         if plan.addresses.is_some() {
             self.ask_own(&mut config);
         }
-        let icap = icap_content(plan.files, &plan.path, &config)?;
+        let icap = Basis::of(&config).map(|basis| {
+            let seen = basis.stamp();
+            icap_content(plan, &basis).map(|content| (basis, seen, content))
+        });
         // Everything was read without an error; only now anything changes.
-        if let (Some(running), Some((config, content))) = (&self.icap_server, icap) {
-            let fixed = running.reload(&config, content);
+        if let (Some(running), Some((basis, seen, content))) =
+            (&self.icap_server, icap.transpose()?)
+        {
+            let fixed = running.reload(&basis.server.config, content);
             tell_fixed(fixed.map_err(|wrong| load::tls_remarks(&plan.path, &wrong))?);
+            if let Some(follow) = &mut self.follow
+                && let Err(error) = follow.replace(basis, seen)
+            {
+                warn!(%error, "category files are not fetched any more; restart to try again");
+            }
         }
         if let (Some(running), Some((config, content))) = (&self.proxy, self.proxy_content(config))
         {
@@ -214,6 +238,22 @@ impl Servers {
         }
         info!("configuration in force");
         Ok(())
+    }
+
+    /// Completes with news about categories. Dropping the future loses none.
+    async fn news(&mut self) -> News {
+        match &mut self.follow {
+            Some(follow) => follow.next().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Puts new categories in force, if the news are of any.
+    fn take(&mut self, news: News, plan: &Plan) -> Result<(), Vec<Diagnostic>> {
+        match (&mut self.follow, &self.icap_server) {
+            (Some(follow), Some(running)) => follow.take(news, (plan.files, &plan.path), running),
+            (None, _) | (_, None) => Ok(()),
+        }
     }
 
     /// Tells why a reload changed nothing.
@@ -293,63 +333,54 @@ impl Servers {
 }
 
 /// The signals that a server lives by.
-pub(crate) struct Watch<T> {
-    termination: T,
+pub(crate) struct Watch {
+    termination: Pin<Box<dyn Future<Output = &'static str> + Send>>,
     hangups: Hangups,
 }
 
-impl Watch<()> {
+impl Watch {
     /// Starts to listen for signals, so that none is lost while the servers start.
-    pub(crate) fn start() -> Result<Watch<impl Future<Output = &'static str> + Send>, Failure> {
-        Ok(Watch {
-            termination: signals::termination()?,
+    pub(crate) fn start() -> Result<Self, Failure> {
+        Ok(Self {
+            termination: Box::pin(signals::termination()?),
             hangups: Hangups::listen()?,
         })
     }
-}
 
-impl<T: Future<Output = &'static str>> Watch<T> {
-    /// Reloads at each SIGHUP, until a signal asks to end.
-    pub(crate) async fn run(self, plan: &Plan, servers: &Servers) {
-        let Self {
-            termination,
-            mut hangups,
-        } = self;
-        tokio::pin!(termination);
+    /// Completes with what `work` gives; None: a signal asked to end before.
+    pub(crate) async fn unless_ended<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            signal = &mut self.termination => {
+                info!(signal, "stopped before it started");
+                None
+            }
+            done = work => Some(done),
+        }
+    }
+
+    /// Reloads at each SIGHUP and where there are new categories, until a signal asks to end.
+    /// Files are read on this thread, which no request waits for.
+    pub(crate) async fn run(mut self, plan: &Plan, servers: &mut Servers) {
         loop {
-            tokio::select! {
-                signal = &mut termination => {
+            let reloaded = tokio::select! {
+                signal = &mut self.termination => {
                     info!(signal, "drain requested");
                     return;
                 }
-                () = hangups.next() => {
-                    if let Err(remarks) = servers.reload(plan) {
-                        servers.refused(&remarks);
-                    }
-                }
+                () = self.hangups.next() => servers.reload(plan),
+                news = servers.news() => servers.take(news, plan),
+            };
+            if let Err(remarks) = reloaded {
+                servers.refused(&remarks);
             }
         }
     }
 }
 
-fn icap_content(
-    files: Files,
-    path: &Path,
-    config: &Config,
-) -> Result<Option<(icap_server::config::Config, icap_server::Content)>, Vec<Diagnostic>> {
-    let Some(server) = &config.icap_server else {
-        return Ok(None);
-    };
-    load::tls(path, server)?;
-    let (database, warnings) = load::categories(files, path, server)?;
-    log(&warnings);
-    let content = icap_server::Content {
-        database: Arc::new(database),
-        policy: config.policy.clone(),
-        policy_tag: config.tag.clone(),
-        sessions: config.sessions.clone(),
-    };
-    Ok(Some((server.config.clone(), content)))
+/// Reads what an ICAP server answers from, and looks at the files of its TLS listeners.
+fn icap_content(plan: &Plan, basis: &Basis) -> Result<icap_server::Content, Vec<Diagnostic>> {
+    load::tls(&plan.path, &basis.server)?;
+    basis.read(plan.files, &plan.path)
 }
 
 fn tell_fixed(settings: Vec<&'static str>) {

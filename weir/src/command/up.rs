@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use service::{Drain, telemetry};
+use service::{Drain, exit, telemetry};
 use tracing::info;
 
 use super::serve::{Addresses, Parts, Plan, Servers, Watch, runtime};
@@ -58,17 +58,21 @@ const BUNDLED: Files = Files::Bundled(&[
 pub(crate) fn run(options: &Up, out: &mut dyn Write) -> Result<u8, Failure> {
     telemetry::start(telemetry::Format::Auto)?;
     runtime()?.block_on(async {
-        let watch = Watch::start()?;
+        let mut watch = Watch::start()?;
         let drain = Drain::default();
         let origin = origin::start(&drain).await?;
         info!(listener = "demonstration", address = %origin, "listening");
         let plan = plan(options, origin);
-        let servers = Servers::start(&plan).await?;
+        let starting = Box::pin(Servers::start(&plan));
+        let Some(servers) = watch.unless_ended(starting).await else {
+            return Ok(exit::SUCCESS);
+        };
+        let mut servers = servers?;
         if let Some(proxy) = servers.proxy_address() {
             out.write_all(lines(proxy, options.config.is_none()).as_bytes())?;
             out.flush()?;
         }
-        watch.run(&plan, &servers).await;
+        watch.run(&plan, &mut servers).await;
         let status = servers.stop().await;
         // Nobody is left whom the origin would owe an answer.
         let _ = drain.drain(Duration::ZERO).await;

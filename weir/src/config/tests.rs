@@ -66,6 +66,7 @@ sessions:
             .icap_server
             .unwrap()
             .categories
+            .path
             .ends_with("categories")
     );
     assert_eq!(config.proxy.unwrap().listen.len(), 3);

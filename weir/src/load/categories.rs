@@ -62,14 +62,31 @@ pub fn categories(
     path: &Path,
     server: &IcapServer,
 ) -> Result<(Database, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let source = &server.categories;
     let read = match files {
-        Files::Disk => category_source(&server.categories),
-        Files::Bundled(files) => bundled(&server.categories, files),
+        Files::Disk => category_source(&source.path),
+        Files::Bundled(files) => bundled(&source.path, files),
     };
     let (database, mut remarks) =
-        read.map_err(|cause| vec![error(path, Some(server.place), one_line(&cause))])?;
+        read.map_err(|cause| vec![error(path, Some(source.place), one_line(&cause))])?;
+    let (database, more) = overrides(files, path, server, database)?;
+    remarks.extend(more);
+    Ok((database, remarks))
+}
+
+/// Puts the overrides of an ICAP server on a database, with remarks about lines that are none.
+///
+/// # Errors
+///
+/// Fails with a remark about the configuration file at `path` if they cannot be used.
+pub fn overrides(
+    files: Files,
+    path: &Path,
+    server: &IcapServer,
+    database: Database,
+) -> Result<(Database, Vec<Diagnostic>), Vec<Diagnostic>> {
     let Some((local, place)) = &server.overrides else {
-        return Ok((database, remarks));
+        return Ok((database, Vec::new()));
     };
     let wrong = |text: String| vec![error(path, Some(*place), text)];
     let text = files.text(local, OVERRIDES_LEN_MAX).map_err(|why| {
@@ -78,10 +95,7 @@ pub fn categories(
             local.display()
         ))
     })?;
-    let (database, more) =
-        overridden(database, local, &text).map_err(|cause| wrong(one_line(&cause)))?;
-    remarks.extend(more);
-    Ok((database, remarks))
+    overridden(database, local, &text).map_err(|cause| wrong(one_line(&cause)))
 }
 
 /// Puts the overrides of a file on a database, with remarks about lines that are none.
@@ -110,7 +124,7 @@ pub fn category_source(path: &Path) -> Result<(Database, Vec<Diagnostic>), Categ
     if kind.is_dir() {
         return folder(path);
     }
-    let bytes = bytes(path)?;
+    let bytes = category_file(path)?;
     let database = Database::from_bytes(bytes)
         .map_err(|cause| CategoriesError::Invalid(path.to_owned(), cause))?;
     Ok((database, Vec::new()))
@@ -181,7 +195,12 @@ pub(crate) fn remarks(file: &str, report: Report) -> Vec<Diagnostic> {
     remarks
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>, CategoriesError> {
+/// Reads a built file, without a look at what is in it.
+///
+/// # Errors
+///
+/// Fails if it cannot be read, or is too long.
+pub fn category_file(path: &Path) -> Result<Vec<u8>, CategoriesError> {
     let failed = |cause| CategoriesError::Read(path.to_owned(), cause);
     let file = fs::File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
