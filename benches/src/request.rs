@@ -46,7 +46,7 @@ fn decided_by_cache(
     assert_eq!(worker.ask(&read()).source, Source::Icap);
     let mut decide = move || -> Decision {
         let session = directory.lookup(*clients.take()).unwrap();
-        black_box(directory.profile_name(Some(session)));
+        black_box(directory.profile_name(Some(&session)));
         worker.local(&read())
     };
     assert_eq!(decide().source, Source::Cache);

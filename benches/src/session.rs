@@ -46,7 +46,7 @@ fn look_up(
     }
     Subject::new(name, move || {
         let session = directory.lookup(*clients.take());
-        session.map(|session| Arc::as_ptr(session).addr())
+        session.is_some()
     })
 }
 

@@ -7,7 +7,7 @@ use filter::{
 };
 use icap::Request;
 use policy::RedirectFacts;
-use sessions::Session;
+use sessions::{Digits, Known, Session};
 use uri::NormalUri;
 
 use crate::content::Loaded;
@@ -47,6 +47,7 @@ pub(crate) fn judge(
     request: &Request,
 ) -> Result<Verdict, NoSuchProfile> {
     let session = session(loaded, request);
+    let session = session.as_deref();
     let profile = profile(loaded, rules, request, session)?;
     let subject = Subject::of(&request.http_head);
     let target = match &subject {
@@ -77,15 +78,15 @@ struct Facts<'a> {
 
 /// Finds the session: that of the client's address, or that of the user where the address has
 /// none, or one without a profile.
-fn session<'a>(loaded: &'a Loaded, request: &Request) -> Option<&'a Session> {
+fn session(loaded: &Loaded, request: &Request) -> Option<Known> {
     let sessions = &loaded.sessions;
     let by_address = request.client_ip.and_then(|it| sessions.lookup(it));
-    let by_address = by_address.map(AsRef::as_ref);
-    if sessions.profile_name(by_address).is_some() {
+    if sessions.decides(by_address.as_deref()) {
         return by_address;
     }
     let by_user = request.user_names().find_map(|name| sessions.user(&name));
-    by_user.map(AsRef::as_ref).or(by_address)
+    let by_user = by_user.map(|session| Known::Fixed(Arc::clone(session)));
+    by_user.or(by_address)
 }
 
 /// Picks the profile: the one that the request names, else that of the client's session, else the
@@ -100,9 +101,9 @@ fn profile(
         let profile = rules.policy.profile(&name).ok_or(NoSuchProfile)?;
         return Ok(Some(Arc::clone(&profile.name)));
     }
-    let of_session = loaded.sessions.profile_name(session);
-    let name = of_session.or_else(|| Some(&rules.policy.default_profile()?.name));
-    Ok(name.map(Arc::clone))
+    let default = rules.policy.default_profile();
+    let default = default.map(|profile| &profile.name);
+    Ok(loaded.sessions.profile(session, default).map(Arc::clone))
 }
 
 /// Returns the address that may be a bypass address: where the ICAP client says that the request
@@ -166,7 +167,7 @@ fn enforce(decision: Decision, facts: &Facts<'_>) -> Verdict {
         Enforcement::Discard | Enforcement::Reset | Enforcement::Forbid => {
             (Some(page::blocked(facts.reads())), "Blocked")
         }
-        Enforcement::Redirect => match decision.location(facts.redirect()) {
+        Enforcement::Redirect => match facts.location(&decision) {
             Some(location) => (Some(page::redirect(&location)), "Redirected"),
             // A redirect always has a destination; without one it must not become a pass.
             None => (Some(page::blocked(facts.reads())), "Blocked"),
@@ -180,19 +181,19 @@ fn enforce(decision: Decision, facts: &Facts<'_>) -> Verdict {
 }
 
 impl Facts<'_> {
-    fn redirect(&self) -> RedirectFacts<'_> {
+    fn location(&self, decision: &Decision) -> Option<String> {
         let session = self.session;
-        RedirectFacts {
+        let msisdn = session.and_then(|session| session.msisdn).map(Digits::text);
+        let imsi = session.and_then(|session| session.imsi).map(Digits::text);
+        decision.location(RedirectFacts {
             msisdn: match session {
-                Some(session) => session.msisdn.as_deref().unwrap_or_default(),
+                Some(_) => msisdn.as_deref().unwrap_or_default(),
                 // An ICAP client that knows the subscriber better than we do says so.
                 None => self.request.subscriber_id.as_deref().unwrap_or_default(),
             },
-            imsi: session
-                .and_then(|session| session.imsi.as_deref())
-                .unwrap_or_default(),
+            imsi: imsi.as_deref().unwrap_or_default(),
             uri: self.subject.map_or(&[], |subject| &subject.received),
-        }
+        })
     }
 
     fn reads(&self) -> Reads {

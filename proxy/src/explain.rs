@@ -16,7 +16,7 @@ use filter::{
 };
 use policy::RedirectFacts;
 use service::admin::{Explain, Explained};
-use sessions::Session;
+use sessions::{Digits, Session};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout_at;
 use uri::NormalUri;
@@ -158,9 +158,11 @@ impl Explainer {
             answers.next().unwrap_or(Err(AskError::Timeout))
         });
         let session = session.as_deref();
+        let msisdn = session.and_then(|it| it.msisdn).map(Digits::text);
+        let imsi = session.and_then(|it| it.imsi).map(Digits::text);
         let redirect = RedirectFacts {
-            msisdn: text(session.and_then(|it| it.msisdn.as_deref())),
-            imsi: text(session.and_then(|it| it.imsi.as_deref())),
+            msisdn: msisdn.as_deref().unwrap_or_default(),
+            imsi: imsi.as_deref().unwrap_or_default(),
             uri: asked.requested.as_received(),
         };
         let (rules, requested) = (&asked.rules, &asked.requested);
@@ -229,16 +231,12 @@ impl Asked {
 }
 
 fn session_facts(client: IpAddr, session: Option<&Session>) -> SessionFacts {
-    let own = |fact: Option<&str>| fact.map(str::to_owned);
+    let digits = |fact: Option<Digits>| Some(str::to_owned(&fact?.text()));
     SessionFacts {
         client: client.to_string(),
         known: session.is_some(),
-        msisdn: own(session.and_then(|it| it.msisdn.as_deref())),
-        imsi: own(session.and_then(|it| it.imsi.as_deref())),
-        apn: own(session.and_then(|it| it.apn.as_deref())),
+        msisdn: digits(session.and_then(|it| it.msisdn)),
+        imsi: digits(session.and_then(|it| it.imsi)),
+        apn: session.and_then(|it| Some(it.apn.as_deref()?.to_owned())),
     }
-}
-
-fn text(fact: Option<&str>) -> &str {
-    fact.unwrap_or_default()
 }

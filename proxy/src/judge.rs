@@ -3,14 +3,13 @@
 use std::future::Future;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use filter::{
     Answer, AskError, Binding, Decision, Protocol, Question, Request, Rules, Source, Step, Target,
 };
-use sessions::Session;
+use sessions::{Digits, Known, Session};
 use uri::NormalUri;
 
 use crate::config::SendSubscriber;
@@ -28,7 +27,7 @@ pub(crate) const ASKED_AT_ONCE_MAX: usize = 8;
 #[derive(Clone, Debug)]
 pub(crate) struct Judged {
     pub(crate) decision: Decision,
-    pub(crate) session: Option<Arc<Session>>,
+    pub(crate) session: Option<Known>,
     /// From the request to the decision.
     pub(crate) took: Duration,
     /// Of it, waiting for the categorizer.
@@ -101,7 +100,7 @@ impl Worker {
     }
 
     /// Passes a connection whose bytes are not looked at, and counts the decision.
-    pub(crate) fn pass_unjudged(&self, source: Source, session: Option<Arc<Session>>) -> Judged {
+    pub(crate) fn pass_unjudged(&self, source: Source, session: Option<Known>) -> Judged {
         let decision = Decision {
             source,
             ..Decision::unfiltered()
@@ -213,12 +212,12 @@ pub(crate) fn facts(
     let send = live.config.icap.as_ref().map(|icap| icap.send_subscriber);
     let subscriber = match send {
         None | Some(SendSubscriber::Never) => None,
-        Some(SendSubscriber::Msisdn) => session.and_then(|session| session.msisdn.clone()),
-        Some(SendSubscriber::Imsi) => session.and_then(|session| session.imsi.clone()),
+        Some(SendSubscriber::Msisdn) => session.and_then(|session| session.msisdn),
+        Some(SendSubscriber::Imsi) => session.and_then(|session| session.imsi),
     };
     AskFacts {
         client,
         server,
-        subscriber,
+        subscriber: subscriber.map(|digits: Digits| Box::from(&*digits.text())),
     }
 }

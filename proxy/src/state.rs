@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use filter::Rules;
 use jiff::Timestamp;
 use policy::PolicySet;
-use sessions::{Directory, Session};
+use sessions::{Directory, Known, Session};
 
 use crate::access_log::AccessLogger;
 use crate::clients::Clients;
@@ -68,16 +68,15 @@ pub(crate) struct Shared {
 
 impl Live {
     /// Returns the session of a client.
-    pub(crate) fn session(&self, client: IpAddr) -> Option<Arc<Session>> {
-        self.content.sessions.lookup(client).cloned()
+    pub(crate) fn session(&self, client: IpAddr) -> Option<Known> {
+        self.content.sessions.lookup(client)
     }
 
     /// Returns the profile of a session: its own, that of its access point, the default.
     pub(crate) fn profile<'a>(&'a self, session: Option<&'a Session>) -> Option<&'a Arc<str>> {
-        self.content
-            .sessions
-            .profile_name(session)
-            .or_else(|| Some(&self.content.policy.default_profile()?.name))
+        let default = self.content.policy.default_profile();
+        let default = default.map(|profile| &profile.name);
+        self.content.sessions.profile(session, default)
     }
 }
 

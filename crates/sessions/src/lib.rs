@@ -2,32 +2,128 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net};
 use prefix_trie::joint::JointPrefixMap;
 
+mod digits;
 mod feed;
+mod live;
 mod select;
 #[cfg(test)]
 mod tests;
 
+pub use digits::{DIGITS_MAX, Digits, DigitsText};
 pub use feed::{
     Busy, Fallback, PolicyServer, ProfileFacts, Reselect, SessionEvent, SessionKey, Subscriber,
+};
+pub use live::{
+    Applied, Assignment, BadSnapshot, CLOSED_MAX, LENGTHS_MAX, LiveLimits, LiveSessions, NAMES_MAX,
+    NAS_MAX, PAGE_MAX, RANGES_MAX, Record, Refused, Report, SESSION_ID_LEN_MAX, SESSIONS_MAX,
+    SNAPSHOT_RECORD_LEN_MAX, SessionId, Switched,
 };
 pub use select::{GxProfile, ProfileRule, Selected, Selection};
 
 /// One subscriber session.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Session {
-    /// The subscriber's number, decimal digits.
-    pub msisdn: Option<Box<str>>,
-    /// The subscriber's identity, decimal digits.
-    pub imsi: Option<Box<str>>,
+    /// The subscriber's number.
+    pub msisdn: Option<Digits>,
+    /// The subscriber's identity.
+    pub imsi: Option<Digits>,
     /// The access point name.
-    pub apn: Option<Box<str>>,
-    /// The profile that a policy server or the configuration chose, by name.
+    pub apn: Option<Arc<str>>,
+    /// The profile that was selected for this session, by name.
     pub profile: Option<Arc<str>>,
+    /// Who selected it.
+    pub origin: Origin,
+    /// When the event was that said so last, in seconds since 1970; 0: the configuration.
+    pub changed_s: u32,
+}
+
+/// Who selected the profile of a session.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Origin {
+    /// The configuration: for the range or user, or else the access point's or policy's default.
+    #[default]
+    Configuration,
+    /// An attribute of what the NAS reported.
+    Attribute,
+    /// What stands in for a policy server that does not answer.
+    Fallback,
+    /// A charging rule of the policy server.
+    ChargingRule,
+    /// The profile id of the policy server.
+    ProfileId,
+    /// An operator.
+    Admin,
+}
+
+impl Origin {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Configuration,
+        Self::Attribute,
+        Self::Fallback,
+        Self::ChargingRule,
+        Self::ProfileId,
+        Self::Admin,
+    ];
+
+    /// Returns the word of logs and the admin API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Configuration => "configuration",
+            Self::Attribute => "attribute",
+            Self::Fallback => "fallback",
+            Self::ChargingRule => "charging_rule",
+            Self::ProfileId => "profile_id",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// Returns what stands for it in a snapshot.
+    fn byte(self) -> u8 {
+        match self {
+            Self::Configuration => 0,
+            Self::Attribute => 1,
+            Self::Fallback => 2,
+            Self::ChargingRule => 3,
+            Self::ProfileId => 4,
+            Self::Admin => 5,
+        }
+    }
+}
+
+impl Session {
+    /// Returns whether it was decided that this session is not filtered.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.profile.is_none() && self.origin != Origin::Configuration
+    }
+}
+
+/// The session behind an address: of the configuration, or as the network reported it last.
+#[derive(Clone, Debug)]
+pub enum Known {
+    /// Of the configuration.
+    Fixed(Arc<Session>),
+    /// Reported while the program runs. It stays as it is when something else is reported.
+    Live(Arc<Record>),
+}
+
+impl Deref for Known {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        match self {
+            Self::Fixed(session) => session,
+            Self::Live(record) => record,
+        }
+    }
 }
 
 /// Sessions by client address, the longest range first, and the defaults of access points.
@@ -37,6 +133,7 @@ pub struct Directory {
     /// By name in lower case.
     users: BTreeMap<Box<str>, Arc<Session>>,
     selection: Selection,
+    live: Option<Arc<LiveSessions>>,
 }
 
 impl Directory {
@@ -55,7 +152,15 @@ impl Directory {
                 .collect(),
             users: BTreeMap::new(),
             selection,
+            live: None,
         }
+    }
+
+    /// Adds the sessions that the network reports. They come before the ranges here.
+    #[must_use]
+    pub fn with_live(mut self, live: Option<Arc<LiveSessions>>) -> Self {
+        self.live = live;
+        self
     }
 
     /// Adds the sessions of users, by the names that an ICAP client knows them by. Their case
@@ -78,13 +183,31 @@ impl Directory {
         self.users.get(name.to_lowercase().as_str())
     }
 
-    /// Returns the session of the longest range that holds `client`. IPv4-mapped addresses are
-    /// IPv4.
+    /// Returns the session of `client`: what the network reported, else that of the longest range
+    /// here that holds it. IPv4-mapped addresses are IPv4.
     #[must_use]
-    pub fn lookup(&self, client: IpAddr) -> Option<&Arc<Session>> {
+    pub fn lookup(&self, client: IpAddr) -> Option<Known> {
+        let live = self.live.as_ref().and_then(|live| live.lookup(client));
+        if let Some(record) = live {
+            return Some(Known::Live(record));
+        }
         let client = IpNet::from(client.to_canonical());
         let (_, session) = self.ranges.get_lpm(&client)?;
-        Some(session)
+        Some(Known::Fixed(Arc::clone(session)))
+    }
+
+    /// Returns the name of the profile for a session, if it has one: its own or that of its
+    /// access point, else `default`. A session that is not filtered has none.
+    #[must_use]
+    pub fn profile<'a>(
+        &'a self,
+        session: Option<&'a Session>,
+        default: Option<&'a Arc<str>>,
+    ) -> Option<&'a Arc<str>> {
+        if session.is_some_and(Session::is_off) {
+            return None;
+        }
+        self.profile_name(session).or(default)
     }
 
     /// Returns the name of the profile for a session, in the order of S4 4: what the session was
@@ -93,11 +216,21 @@ impl Directory {
     #[must_use]
     pub fn profile_name<'a>(&'a self, session: Option<&'a Session>) -> Option<&'a Arc<str>> {
         let session = session?;
+        if session.is_off() {
+            return None;
+        }
         let apn = session.apn.as_deref();
         session
             .profile
             .as_ref()
             .or_else(|| self.selection.apn_default(apn?))
+    }
+
+    /// Returns whether a session says itself, or by its access point, which profile it has or that
+    /// it has none.
+    #[must_use]
+    pub fn decides(&self, session: Option<&Session>) -> bool {
+        session.is_some_and(Session::is_off) || self.profile_name(session).is_some()
     }
 
     /// Returns all profiles that a session here can have, by name. Some come more than once.

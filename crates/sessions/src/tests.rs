@@ -86,7 +86,7 @@ fn profiles_in_the_order_of_s4() {
     let name = |profile: Option<&str>, apn: Option<&str>| {
         let session = Session {
             profile: profile.map(Arc::from),
-            apn: apn.map(Box::from),
+            apn: apn.map(Arc::from),
             ..Session::default()
         };
         directory
@@ -115,7 +115,7 @@ proptest! {
         let holding = ranges.iter().filter(|range| range.contains(&client));
         let expected = holding.max_by_key(|range| range.prefix_len()).map(ToString::to_string);
         let texts: Vec<String> = ranges.iter().map(ToString::to_string).collect();
-        let found = directory(&texts).lookup(client).map(|s| s.msisdn.clone().unwrap());
+        let found = directory(&texts).lookup(client).map(|s| s.apn.clone().unwrap());
         prop_assert_eq!(found.as_deref(), expected.as_deref());
     }
 }
@@ -124,7 +124,7 @@ fn directory<T: AsRef<str>>(ranges: &[T]) -> Directory {
     let sessions = ranges.iter().map(|range| {
         let range = range.as_ref();
         let session = Session {
-            msisdn: Some(range.into()),
+            apn: Some(range.into()),
             ..Session::default()
         };
         (range.parse().unwrap(), Arc::new(session))
@@ -137,7 +137,7 @@ fn check(ranges: &[&str], client: &str, expected: Option<&str>) {
     let directory = directory(ranges);
     let found = directory.lookup(client.parse().unwrap());
     assert_eq!(
-        found.and_then(|session| session.msisdn.as_deref()),
+        found.as_ref().and_then(|session| session.apn.as_deref()),
         expected
     );
 }

@@ -245,8 +245,8 @@ async fn started(policy: &str) -> Running {
 pub fn with_policy(policy: &str) -> Content {
     let compiled = policy::compile("family.yaml", policy, &|_| Err("no files".to_owned())).unwrap();
     let session = Session {
-        msisdn: Some("111220000001".into()),
-        imsi: Some("10020000000007".into()),
+        msisdn: sessions::Digits::new("111220000001"),
+        imsi: sessions::Digits::new("10020000000007"),
         profile: Some("child".into()),
         ..Session::default()
     };

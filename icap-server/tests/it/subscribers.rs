@@ -116,7 +116,7 @@ fn directory() -> Content {
     let session = |profile: Option<&str>, msisdn: Option<&str>| {
         Arc::new(Session {
             profile: profile.map(Arc::from),
-            msisdn: msisdn.map(Box::from),
+            msisdn: msisdn.and_then(sessions::Digits::new),
             ..Session::default()
         })
     };

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use filter::{Binding, Protocol};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use sessions::Digits;
 
 use super::Exchange;
 use crate::config::Mode;
@@ -34,10 +35,10 @@ pub(super) struct Line<'a> {
     request: Option<Request<'a>>,
     #[serde(flatten)]
     decision: Option<Decided<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    msisdn: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    imsi: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "digits")]
+    msisdn: Option<Digits>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "digits")]
+    imsi: Option<Digits>,
 }
 
 #[derive(Debug, Serialize)]
@@ -160,8 +161,8 @@ impl<'a> Line<'a> {
     /// Adds who the subscriber is.
     pub(super) fn subscriber(&mut self, judged: &'a Judged) {
         if let Some(session) = &judged.session {
-            self.msisdn = session.msisdn.as_deref();
-            self.imsi = session.imsi.as_deref();
+            self.msisdn = session.msisdn;
+            self.imsi = session.imsi;
         }
     }
 
@@ -196,4 +197,8 @@ fn cut(text: &str) -> Cow<'_, str> {
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn digits<S: Serializer>(digits: &Option<Digits>, serializer: S) -> Result<S::Ok, S::Error> {
+    digits.map(Digits::text).as_deref().serialize(serializer)
 }

@@ -3,6 +3,7 @@ use std::path::Path;
 
 use filter::Undecidable;
 use serde_json::Value;
+use sessions::{Digits, Known, Session};
 use tempfile::tempdir;
 
 use super::line::TEXT_LEN_MAX;
@@ -181,11 +182,11 @@ async fn logged(redact: impl FnOnce(&mut AccessLog), change: impl FnOnce(&mut Ex
     let connection = fixture::intercepted("198.51.100.1:443".parse().unwrap());
     let target = Target::Undecidable(Undecidable::NoSni);
     let mut judged = worker.judge(&connection, Protocol::Tls, target).await;
-    judged.session = Some(std::sync::Arc::new(sessions::Session {
-        msisdn: Some("111220000001".into()),
-        imsi: Some("10020000000007".into()),
-        ..sessions::Session::default()
-    }));
+    judged.session = Some(Known::Fixed(std::sync::Arc::new(Session {
+        msisdn: Digits::new("111220000001"),
+        imsi: Digits::new("10020000000007"),
+        ..Session::default()
+    })));
     let mut exchange = Exchange::new();
     change(&mut exchange);
     worker.log_decision(&connection, Protocol::Tls, &judged, &exchange);

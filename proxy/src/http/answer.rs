@@ -11,6 +11,7 @@ use http_body_util::BodyExt;
 use http_head::{Head, Target};
 use hyper::body::{Body, Incoming};
 use policy::RedirectFacts;
+use sessions::Digits;
 use tokio::time::timeout;
 use uri::{InvalidUri, NormalUri, Readings, Scheme};
 
@@ -268,12 +269,11 @@ async fn enforce(context: &Context, judged: Judged, mut stopped: Stopped) -> Res
 
 fn location(judged: &Judged, received: &[u8]) -> Option<String> {
     let session = judged.session.as_deref();
-    let text = |value: Option<&Box<str>>| value.map_or("", |text| &**text).to_owned();
-    let msisdn = text(session.and_then(|session| session.msisdn.as_ref()));
-    let imsi = text(session.and_then(|session| session.imsi.as_ref()));
+    let msisdn = session.and_then(|session| session.msisdn).map(Digits::text);
+    let imsi = session.and_then(|session| session.imsi).map(Digits::text);
     judged.decision.location(RedirectFacts {
-        msisdn: &msisdn,
-        imsi: &imsi,
+        msisdn: msisdn.as_deref().unwrap_or_default(),
+        imsi: imsi.as_deref().unwrap_or_default(),
         uri: received,
     })
 }

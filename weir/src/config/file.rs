@@ -6,14 +6,12 @@ use std::sync::Arc;
 use policy::PolicySet;
 use policy::written::{Named, Placed, Remarks, Written, quote};
 use serde::Deserialize;
-use sessions::Session;
+use sessions::{DIGITS_MAX, Digits, Session};
 
 /// `sessions.static`: entries at most.
 pub const STATIC_SESSIONS_MAX: usize = 100_000;
 /// `sessions.rules[].priority` at most.
 pub const PRIORITY_MAX: u32 = 65_535;
-/// Digits of an MSISDN (E.164) and of an IMSI (E.212) at most.
-pub const DIGITS_MAX: usize = 15;
 /// Characters of an access point name at most (TS 23.003 9.1).
 pub const APN_LEN_MAX: usize = 100;
 /// `sessions.users`: users at most.
@@ -134,10 +132,9 @@ impl Reader<'_> {
         Session {
             msisdn: msisdn.as_ref().and_then(|digits| self.digits(digits)),
             imsi: imsi.as_ref().and_then(|digits| self.digits(digits)),
-            apn: apn
-                .and_then(|apn| self.apn(apn))
-                .map(String::into_boxed_str),
+            apn: apn.and_then(|apn| self.apn(apn)).map(Arc::from),
             profile: profile.and_then(|profile| self.profile(profile)),
+            ..Session::default()
         }
     }
 
@@ -225,18 +222,17 @@ impl Reader<'_> {
         profile.map(|profile| Arc::clone(&profile.name))
     }
 
-    fn digits(&mut self, written: &Written) -> Option<Box<str>> {
+    fn digits(&mut self, written: &Written) -> Option<Digits> {
         let text = &written.text;
-        let good = (1..=DIGITS_MAX).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_digit());
-        if !good {
+        let digits = Digits::new(text);
+        if digits.is_none() {
             let text = format!(
                 "`{}` is not a number of 1 to {DIGITS_MAX} digits",
                 quote(text)
             );
             self.remarks.error(written.place, text);
         }
-        good.then(|| text.as_str().into())
+        digits
     }
 
     /// Access point names are compared without regard to case (TS 23.003 9.1).

@@ -1,4 +1,5 @@
 use expect_test::{Expect, expect};
+use sessions::Digits;
 
 use super::*;
 
@@ -55,12 +56,17 @@ sessions:
     let config = loaded.config;
     let mike = config.sessions.user("mike").unwrap();
     assert_eq!(mike.profile.as_deref(), Some("open"));
-    assert_eq!(mike.msisdn.as_deref(), Some("111220000002"));
+    assert_eq!(mike.msisdn, Digits::new("111220000002"));
     assert!(config.sessions.user("school/LEA").is_some());
     let session = config.sessions.lookup("10.1.2.3".parse().unwrap()).unwrap();
-    assert_eq!(session.msisdn.as_deref(), Some("111220000001"));
+    assert_eq!(session.msisdn, Digits::new("111220000001"));
     assert_eq!(session.profile.as_deref(), Some("child"));
-    assert_eq!(config.sessions.lookup("10.2.0.0".parse().unwrap()), None);
+    assert!(
+        config
+            .sessions
+            .lookup("10.2.0.0".parse().unwrap())
+            .is_none()
+    );
     assert!(
         config
             .icap_server

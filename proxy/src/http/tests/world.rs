@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use bytes::BytesMut;
 use filter::CacheLimits;
 use service::Drain;
-use sessions::{Directory, Selection, Session};
+use sessions::{Digits, Directory, Selection, Session};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::LocalSet;
@@ -81,8 +81,8 @@ impl World {
         let sink = Sink::open(config.access_log.as_ref()).unwrap();
         let hosts = ["good.test", "other.test", "bad.test"];
         let session = Session {
-            msisdn: Some("111220000001".into()),
-            imsi: Some("10020000000007".into()),
+            msisdn: Digits::new("111220000001"),
+            imsi: Digits::new("10020000000007"),
             ..Session::default()
         };
         let content = Content {

@@ -1,0 +1,237 @@
+//! Subscriber sessions as the network reports them while the program runs.
+//!
+//! Whoever reports takes turns; who looks up waits for nobody. Time comes in as seconds since 1970.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ipnet::IpNet;
+
+use crate::{Digits, Origin, Session, SessionKey};
+
+mod change;
+mod closed;
+mod record;
+mod shards;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use change::Switched;
+pub use closed::CLOSED_MAX;
+pub use record::{Record, SESSION_ID_LEN_MAX, SessionId};
+pub use shards::LENGTHS_MAX;
+pub use snapshot::{BadSnapshot, SNAPSHOT_RECORD_LEN_MAX};
+pub use writer::{NAMES_MAX, NAS_MAX};
+
+use shards::Shards;
+use writer::Writer;
+
+/// Sessions of a table at most, whatever it is told.
+pub const SESSIONS_MAX: usize = 1 << 24;
+
+/// Addresses and prefixes of one session at most.
+pub const RANGES_MAX: usize = 4;
+
+/// Sessions on one page of a list at most.
+pub const PAGE_MAX: usize = 1_000;
+
+/// Shards that one [`LiveSessions::sweep`] looks at, at least: small tables at once.
+const SWEPT_MIN: usize = 1_024;
+
+/// Calls of [`LiveSessions::sweep`] after which a large table was looked through.
+const SWEEPS: usize = 64;
+
+/// The table of open sessions, bounded, shared by all who report and all who look up.
+#[derive(Debug)]
+pub struct LiveSessions {
+    shards: Shards,
+    /// Nobody who looks up takes it.
+    writer: Mutex<Writer>,
+    stored: AtomicUsize,
+    limits: LiveLimits,
+}
+
+/// Limits of a table.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct LiveLimits {
+    /// Sessions at most; up to [`SESSIONS_MAX`].
+    pub sessions_max: usize,
+    /// How long a session lives after it was last reported, in seconds.
+    pub lifetime_s: u32,
+}
+
+/// What a NAS reports of an open session.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Who reports: an address or a name.
+    pub nas: Box<str>,
+    /// What it calls the session.
+    pub id: SessionId,
+    /// Addresses and prefixes; none: those that were reported before.
+    pub ranges: Vec<IpNet>,
+    /// The subscriber's number, if reported.
+    pub msisdn: Option<Digits>,
+    /// The subscriber's identity, if reported.
+    pub imsi: Option<Digits>,
+    /// The access point name, if reported.
+    pub apn: Option<Box<str>>,
+    /// The profile that an attribute of the report stands for, by name.
+    pub profile: Option<Arc<str>>,
+    /// When it happened, in seconds since 1970.
+    pub event_s: u32,
+}
+
+/// What an operator says about the session at a range.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Assignment {
+    /// The subscriber's number.
+    pub msisdn: Option<Digits>,
+    /// The subscriber's identity.
+    pub imsi: Option<Digits>,
+    /// The access point name.
+    pub apn: Option<Box<str>>,
+    /// The profile by name; none: what the configuration selects.
+    pub profile: Option<Arc<str>>,
+}
+
+/// What became of a report.
+#[derive(Clone, Debug)]
+pub enum Applied {
+    /// There is a new session.
+    Opened(Arc<Record>),
+    /// A session is as reported now.
+    Changed(Arc<Record>),
+    /// A session has ended.
+    Closed(Arc<Record>),
+    /// Something later is known: nothing changed.
+    Stale,
+    /// There is no such session: nothing changed.
+    Unknown,
+}
+
+/// Why a report could not be taken. Nothing changed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Refused {
+    /// As many sessions are open as there may be.
+    #[error("there are as many sessions as `sessions.live.sessions_max` allows")]
+    Full,
+    /// As many NAS have reported as there may be.
+    #[error("more than {NAS_MAX} NAS report sessions; use at most so many")]
+    ManyNas,
+    /// Too many lengths of prefixes.
+    #[error("sessions have more than {LENGTHS_MAX} lengths of prefixes; use at most so many")]
+    ManyLengths,
+    /// Too many ranges in one report.
+    #[error("a session has more than {RANGES_MAX} addresses and prefixes; use at most so many")]
+    ManyRanges,
+}
+
+impl LiveSessions {
+    /// Creates an empty table.
+    #[must_use]
+    pub fn new(limits: LiveLimits) -> Self {
+        let sessions_max = limits.sessions_max.min(SESSIONS_MAX);
+        Self {
+            shards: Shards::new(sessions_max),
+            writer: Mutex::new(Writer::default()),
+            stored: AtomicUsize::new(0),
+            limits: LiveLimits {
+                sessions_max,
+                ..limits
+            },
+        }
+    }
+
+    /// Returns the session of the longest range that holds `client`, without a lock. IPv4-mapped
+    /// addresses are IPv4.
+    #[must_use]
+    pub fn lookup(&self, client: IpAddr) -> Option<Arc<Record>> {
+        self.shards.lookup(client)
+    }
+
+    /// Returns the session of exactly this range.
+    #[must_use]
+    pub fn get(&self, range: IpNet) -> Option<Arc<Record>> {
+        let range = crate::unmapped(range).trunc();
+        self.shards.get(&range).filter(|record| record.is_open())
+    }
+
+    /// Returns the key of a session of this table.
+    #[must_use]
+    pub fn key(&self, record: &Record) -> SessionKey {
+        self.shards.key(record)
+    }
+
+    /// Returns how many sessions are kept. Those of a NAS that was switched off are counted until
+    /// they are swept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.stored.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether no session is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the limits.
+    #[must_use]
+    pub fn limits(&self) -> LiveLimits {
+        self.limits
+    }
+
+    /// Returns a page of open sessions of at most `count` and [`PAGE_MAX`], from the place where
+    /// another page ended, and the place where this one ends; none: these were the last. A session
+    /// that stays is on exactly one page.
+    #[must_use]
+    pub fn page(&self, from: Option<u64>, count: usize) -> (Vec<Arc<Record>>, Option<u64>) {
+        let count = count.clamp(1, PAGE_MAX);
+        let mut page: Vec<Arc<Record>> = Vec::new();
+        let mut last = None;
+        let first = from.map_or(0, |hash| self.shards.place_of(hash));
+        for entries in (first..).map_while(|place| self.shards.entries(place)) {
+            let later = entries
+                .iter()
+                .filter(|it| from.is_none_or(|from| it.hash > from));
+            for entry in later {
+                // Those with one hash stay together, so that none is between two pages.
+                if page.len() >= count && last != Some(entry.hash) {
+                    return (page, last);
+                }
+                let record = &entry.record;
+                if record.is_open() && self.shards.is_first(record, entry.hash) {
+                    page.push(Arc::clone(record));
+                    last = Some(entry.hash);
+                }
+            }
+        }
+        (page, None)
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Session {
+    /// Takes over what was reported before and is not now.
+    fn filled_from(mut self, old: &Self) -> Self {
+        self.msisdn = self.msisdn.or(old.msisdn);
+        self.imsi = self.imsi.or(old.imsi);
+        self.apn = self.apn.or_else(|| old.apn.clone());
+        let keeps = match old.origin {
+            Origin::Configuration => false,
+            Origin::Attribute => self.profile.is_none(),
+            Origin::ChargingRule | Origin::ProfileId | Origin::Fallback | Origin::Admin => true,
+        };
+        if keeps {
+            self.profile = old.profile.clone();
+            self.origin = old.origin;
+        }
+        self
+    }
+}
