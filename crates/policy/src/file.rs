@@ -202,6 +202,37 @@ impl<M> Loose<M> {
     }
 }
 
+impl WhenWritten {
+    /// Returns what a person calls it: its name, or its windows as they are written.
+    pub(crate) fn called(&self) -> String {
+        match &self.value {
+            Loose::Word(name) => name.clone(),
+            Loose::Map(window) => window.called(),
+            Loose::List(all) => {
+                let names: Vec<String> = all.iter().map(Self::called).collect();
+                names.join(" or ")
+            }
+            Loose::Nothing => String::new(),
+        }
+    }
+}
+
+impl WindowWritten {
+    fn called(&self) -> String {
+        let text = |written: &Option<Written>, otherwise: &str| {
+            let written = written.as_ref().map(|written| written.text.clone());
+            written.unwrap_or_else(|| otherwise.to_owned())
+        };
+        let days = self.days.as_ref().map(|days| {
+            let days: Vec<&str> = days.iter().map(|day| day.text.as_str()).collect();
+            days.join(", ")
+        });
+        let days = days.unwrap_or_else(|| "every day".to_owned());
+        let (from, to) = (text(&self.from, "00:00"), text(&self.to, "24:00"));
+        format!("{days} {from}-{to} {}", text(&self.timezone, ""))
+    }
+}
+
 impl ErrorActionsWritten {
     /// Returns what is written for each class, in the order of [`AskError::ALL`].
     pub(crate) fn each(&self) -> impl Iterator<Item = (AskError, &Option<Placed<ActionWritten>>)> {

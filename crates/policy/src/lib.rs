@@ -31,7 +31,7 @@ pub use diagnostic::{Diagnostic, Place, Severity};
 pub use failure::{AskError, ErrorActions};
 pub use kind::FileKind;
 pub use lists::{ListHit, ListKind, Lists};
-pub use outline::{Outline, OutlinedProfile, Rule, RuleKind};
+pub use outline::{Outline, OutlinedProfile, Rule, RuleKind, ScheduledUse};
 pub use redirect::{
     BadTemplate, FormattingCode, LOCATION_LEN_MAX, RedirectFacts, RedirectTemplate,
 };

@@ -3,9 +3,9 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::compile::read_lists;
-use crate::file::{ListWritten, PolicyFile, ProfileWritten};
-use crate::written::{self, Remarks, Written};
-use crate::{AskError, Diagnostic, Place};
+use crate::file::{ListWritten, Loose, PolicyFile, ProfileWritten, WhenWritten};
+use crate::written::{self, Placed, Remarks, Written};
+use crate::{AskError, Diagnostic, ListKind, Place};
 
 /// Everything in a policy file that can decide, each with its place.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +44,21 @@ pub enum RuleKind {
     Action(String, &'static str),
     /// A profile's own action for a class of failure.
     ErrorAction(String, AskError),
+    /// What a profile names for some times only.
+    Scheduled(ScheduledUse),
+}
+
+/// A list, policy or profile that a profile names for some times only.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct ScheduledUse {
+    /// The profile.
+    pub profile: String,
+    /// The key in it: `policy`, `instead`, or that of a list.
+    pub key: &'static str,
+    /// What is named.
+    pub name: String,
+    /// What the schedule is called there.
+    pub schedule: String,
 }
 
 /// What a profile names.
@@ -106,6 +121,7 @@ impl Outline {
         }
         for (name, written) in &file.profiles.value.0 {
             add(RuleKind::Profile(name.text.clone()), name.place);
+            scheduled(name, written, &mut add);
             actions(name, written, &mut add);
         }
         let lists_of_files = file.lists.0.iter();
@@ -130,6 +146,44 @@ impl Outline {
             })
             .collect();
         Ok(outline)
+    }
+}
+
+/// Adds what the profile names for some times only.
+fn scheduled(profile: &Written, written: &ProfileWritten, add: &mut dyn FnMut(RuleKind, Place)) {
+    let mut add = |key, name: &Written, when: Option<&WhenWritten>| {
+        let Some(when) = when else { return };
+        let scheduled = ScheduledUse {
+            profile: profile.text.clone(),
+            key,
+            name: name.text.clone(),
+            schedule: when.called(),
+        };
+        add(RuleKind::Scheduled(scheduled), name.place);
+    };
+    for one in written.policy.iter().flat_map(Placed::each) {
+        if let Loose::Map(timed) = &one.value {
+            add("policy", &timed.policy, timed.when.as_ref());
+        }
+    }
+    let lists = [
+        (ListKind::Pass, &written.pass_list),
+        (ListKind::Block, &written.block_list),
+    ];
+    for (kind, lists) in lists {
+        for one in lists {
+            if let Loose::Map(timed) = &one.value {
+                add(kind.key(), &timed.list, timed.when.as_ref());
+            }
+        }
+    }
+    for redirect in &written.redirect_list {
+        for list in &redirect.lists {
+            add(ListKind::Redirect.key(), list, redirect.when.as_ref());
+        }
+    }
+    for instead in &written.instead {
+        add("instead", &instead.profile, Some(&instead.when));
     }
 }
 
@@ -173,9 +227,9 @@ profiles:
   asks:
     icap: true
     instead: [{profile: alone, when: {timezone: UTC, days: [sun]}}]
-    policy: f
-    pass_list: [a]
-    redirect_list: [{to: 'https://n.example/', lists: [b]}]
+    policy: {policy: f, when: {timezone: UTC}}
+    pass_list: [{list: a, when: {timezone: UTC, from: '07:00'}}]
+    redirect_list: [{to: 'https://n.example/', lists: [b], when: [{timezone: UTC, to: '07:30'}, {timezone: UTC, days: [sat, mon-wed]}]}]
     default_action: pass
     unknown_action: pass
     error_action: pass
@@ -198,6 +252,10 @@ bypass: [192.0.2.0/24]
             d/p.yaml:3:23 Category("f", "news")
             d/p.yaml:3:81 Category("f", "games")
             d/p.yaml:5:3 Profile("asks")
+            d/p.yaml:8:22 Scheduled(ScheduledUse { profile: "asks", key: "policy", name: "f", schedule: "every day 00:00-24:00 UTC" })
+            d/p.yaml:9:24 Scheduled(ScheduledUse { profile: "asks", key: "pass_list", name: "a", schedule: "every day 07:00-24:00 UTC" })
+            d/p.yaml:10:56 Scheduled(ScheduledUse { profile: "asks", key: "redirect_list", name: "b", schedule: "every day 00:00-07:30 UTC or sat, mon-wed 00:00-24:00 UTC" })
+            d/p.yaml:7:25 Scheduled(ScheduledUse { profile: "asks", key: "instead", name: "alone", schedule: "sun 00:00-24:00 UTC" })
             d/p.yaml:11:21 Action("asks", "default_action")
             d/p.yaml:12:21 Action("asks", "unknown_action")
             d/p.yaml:13:19 Action("asks", "error_action")

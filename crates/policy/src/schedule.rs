@@ -341,11 +341,17 @@ impl Timetable {
         u8::try_from(index).ok().map(ScheduleId)
     }
 
-    /// Returns what the file calls a schedule; equal ones may have several names.
+    /// Returns what the file calls a schedule, as one name.
     #[must_use]
-    pub fn name(&self, ScheduleId(index): ScheduleId) -> String {
+    pub fn name(&self, id: ScheduleId) -> String {
+        self.names(id).join(" = ")
+    }
+
+    /// Returns everything that the file calls a schedule: equal ones may have several names.
+    #[must_use]
+    pub fn names(&self, ScheduleId(index): ScheduleId) -> &[Arc<str>] {
         let names = self.names.get(usize::from(index));
-        names.map(|names| names.join(" = ")).unwrap_or_default()
+        names.map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Returns the schedules among `wanted`, by name, with how they stand at `now`.

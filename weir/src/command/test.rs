@@ -17,6 +17,7 @@ mod case;
 mod coverage;
 mod find;
 mod formats;
+mod held;
 mod watch;
 
 /// What became of all cases.

@@ -49,7 +49,9 @@ impl<'a> Times<'a> {
     /// Reads when something holds.
     pub(super) fn when(&mut self, written: &WhenWritten, remarks: &mut Remarks) -> When {
         let windows = self.windows(written, remarks);
-        let id = self.timetable.add(Schedule::new(windows), &name(written));
+        let id = self
+            .timetable
+            .add(Schedule::new(windows), &written.called());
         if id.is_none() {
             let text = format!("more than {SCHEDULES_MAX} different schedules; use fewer");
             remarks.error(written.place, text);
@@ -150,35 +152,6 @@ impl<'a> Times<'a> {
             remarks.error(name.place, text);
         }
         found
-    }
-}
-
-/// Returns what a person calls a schedule: its name, or its windows as they are written.
-fn name(written: &WhenWritten) -> String {
-    match &written.value {
-        Loose::Word(name) => name.clone(),
-        Loose::Map(window) => {
-            let or = |text: &Option<Written>, otherwise: &str| {
-                let text = text.as_ref().map(|text| text.text.clone());
-                text.unwrap_or_else(|| otherwise.to_owned())
-            };
-            let days = window.days.as_ref().map_or_else(
-                || "every day".to_owned(),
-                |days| {
-                    let days: Vec<&str> = days.iter().map(|day| day.text.as_str()).collect();
-                    days.join(", ")
-                },
-            );
-            let (from, to) = (or(&window.from, "00:00"), or(&window.to, END_OF_DAY));
-            format!("{days} {from}-{to} {}", or(&window.timezone, ""))
-                .trim_end()
-                .to_owned()
-        }
-        Loose::List(all) => {
-            let names: Vec<String> = all.iter().map(name).collect();
-            names.join(" or ")
-        }
-        Loose::Nothing => String::new(),
     }
 }
 

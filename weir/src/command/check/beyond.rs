@@ -55,7 +55,8 @@ impl Known {
                 | RuleKind::Entry(..)
                 | RuleKind::Profile(_)
                 | RuleKind::Action(..)
-                | RuleKind::ErrorAction(..) => None,
+                | RuleKind::ErrorAction(..)
+                | RuleKind::Scheduled(_) => None,
             })
             .collect()
     }
@@ -76,7 +77,8 @@ impl Known {
                 | RuleKind::Entry(..)
                 | RuleKind::Profile(_)
                 | RuleKind::Action(..)
-                | RuleKind::ErrorAction(..) => None,
+                | RuleKind::ErrorAction(..)
+                | RuleKind::Scheduled(_) => None,
             })
             .collect();
         let mut remarks = Vec::new();
@@ -136,7 +138,8 @@ pub(crate) fn unselected(
         | RuleKind::Bypass(_)
         | RuleKind::Entry(..)
         | RuleKind::Action(..)
-        | RuleKind::ErrorAction(..) => None,
+        | RuleKind::ErrorAction(..)
+        | RuleKind::Scheduled(_) => None,
     });
     let profiles = outline.profiles.iter();
     profiles

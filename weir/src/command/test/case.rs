@@ -11,6 +11,7 @@ use filter::{
 };
 use policy::{Case, Categorized, Profile, RedirectFacts, Subject, Verb};
 
+use super::held::{Held, held};
 use super::{Fault, answer_of};
 
 /// Without requests before it, a case has no cache.
@@ -43,6 +44,8 @@ pub(super) struct Touched {
     pub(super) rule: Option<Arc<str>>,
     pub(super) failure: Option<AskError>,
     pub(super) destination: Option<IpAddr>,
+    /// What decided because of the time.
+    pub(super) scheduled: Vec<Held>,
 }
 
 impl Outcome {
@@ -63,7 +66,7 @@ impl Outcome {
             let destination = requested.address();
             let answer = answer(&earlier.categorized, earlier.prefix);
             let decision = worker.decide(&requested, destination, &answer);
-            touched.push(Touched::by(rules, &decision, destination));
+            touched.push(Touched::by(&worker, &requested, &decision, destination));
         }
         let requested = requested(&case.subject);
         let destination = case.destination.or_else(|| requested.address());
@@ -76,7 +79,7 @@ impl Outcome {
             }
             (Some(_) | None, _) => decision,
         };
-        touched.push(Touched::by(rules, &decision, destination));
+        touched.push(Touched::by(&worker, &requested, &decision, destination));
         let facts = RedirectFacts {
             msisdn: case.subscriber.msisdn.as_deref().unwrap_or_default(),
             imsi: case.subscriber.imsi.as_deref().unwrap_or_default(),
@@ -161,7 +164,13 @@ impl Outcome {
 }
 
 impl Touched {
-    fn by(rules: &Rules, decision: &Decision, destination: Option<IpAddr>) -> Self {
+    fn by(
+        worker: &Worker<'_>,
+        requested: &Requested,
+        decision: &Decision,
+        destination: Option<IpAddr>,
+    ) -> Self {
+        let rules = worker.rules;
         let profile = decision.profile.as_deref();
         let profile = profile.and_then(|name| rules.policy.profile(name));
         let policy = profile.and_then(|profile| profile.policy(rules.active()));
@@ -172,6 +181,7 @@ impl Touched {
             rule: decision.rule.clone(),
             failure: decision.failure,
             destination,
+            scheduled: held(rules, worker.profile, requested, decision),
         }
     }
 }

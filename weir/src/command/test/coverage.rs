@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use filter::Source;
-use policy::{Outline, OutlinedProfile, Rule, RuleKind};
+use policy::{Outline, OutlinedProfile, Rule, RuleKind, ScheduledUse};
 
 use super::case::Touched;
 use crate::files::Files;
@@ -94,6 +94,8 @@ impl PolicyCoverage {
                 .collect();
             self.touched.extend(touched);
         }
+        let scheduled = self.scheduled(touched);
+        self.touched.extend(scheduled);
         let profiles = self.outline.profiles.iter();
         let named = touched.profile.as_deref();
         let found = profiles.clone().find(|it| Some(it.name.as_str()) == named);
@@ -102,6 +104,33 @@ impl PolicyCoverage {
             self.touched.extend(kinds);
             self.touched.insert(RuleKind::Profile(profile.name.clone()));
         }
+    }
+
+    /// Returns what decided a request because of the time.
+    fn scheduled(&self, touched: &Touched) -> Vec<RuleKind> {
+        let has = |list: &str, entry: &str| {
+            let mut rules = self.outline.rules.iter();
+            rules.any(|rule| match &rule.kind {
+                RuleKind::Entry(of, rule) => of == list && **rule == *entry,
+                RuleKind::Bypass(_)
+                | RuleKind::Category(..)
+                | RuleKind::Profile(_)
+                | RuleKind::Action(..)
+                | RuleKind::ErrorAction(..)
+                | RuleKind::Scheduled(_) => false,
+            })
+        };
+        let rules = self.outline.rules.iter().map(|rule| &rule.kind);
+        let held = |kind: &&RuleKind| match kind {
+            RuleKind::Scheduled(wanted) => touched.scheduled.iter().any(|it| it.is(wanted, has)),
+            RuleKind::Bypass(_)
+            | RuleKind::Entry(..)
+            | RuleKind::Category(..)
+            | RuleKind::Profile(_)
+            | RuleKind::Action(..)
+            | RuleKind::ErrorAction(..) => false,
+        };
+        rules.filter(held).cloned().collect()
     }
 
     /// Returns what in a profile decided a request.
@@ -163,5 +192,19 @@ pub(super) fn described(kind: &RuleKind) -> String {
         RuleKind::ErrorAction(profile, class) => {
             format!("`error_actions.{}` of profile `{profile}`", class.as_str())
         }
+        RuleKind::Scheduled(ScheduledUse {
+            profile,
+            key,
+            name,
+            schedule,
+        }) => match *key {
+            "policy" => format!("policy `{name}` of profile `{profile}` by schedule `{schedule}`"),
+            "instead" => {
+                format!("profile `{name}` in place of `{profile}` by schedule `{schedule}`")
+            }
+            list => {
+                format!("list `{name}` in `{list}` of profile `{profile}` by schedule `{schedule}`")
+            }
+        },
     }
 }

@@ -8,6 +8,7 @@ use expect_test::{Expect, expect};
 use super::*;
 
 mod results;
+mod scheduled;
 
 const POLICY: &str = r#"
 lists: {school: [school.example]}
@@ -294,8 +295,12 @@ fn check_with(options: &Test, tests: &str, status: u8, expected: Expect) {
 }
 
 fn output(options: &Test, tests: &str) -> (u8, String) {
+    output_of(options, POLICY, tests)
+}
+
+fn output_of(options: &Test, policy: &str, tests: &str) -> (u8, String) {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("family.yaml"), POLICY).unwrap();
+    std::fs::write(folder.path().join("family.yaml"), policy).unwrap();
     let path = folder.path().join("family.test.yaml");
     std::fs::write(&path, tests).unwrap();
     let mut out = Vec::new();
