@@ -39,8 +39,10 @@ mod schemas;
 mod settings;
 mod sni_check;
 mod squid;
+mod times;
 mod transparent;
 mod tunnel;
+mod tutorial;
 mod up;
 mod url_agreement;
 

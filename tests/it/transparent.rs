@@ -45,14 +45,19 @@ for kind, address in ((Origin, sys.argv[1]), (Origin6, sys.argv[2])):
 print("ready", flush=True); threading.Event().wait()
 "#;
 
-struct Set {
+pub(crate) struct Set {
     lab: Lab,
     origin: Program,
-    proxy: Program,
+    pub(crate) proxy: Program,
 }
 
 /// Starts the origin and the proxy in a lab of their own.
 fn start(mode: &str, port: u16, lines: &str) -> Set {
+    start_with(POLICY, mode, port, lines)
+}
+
+/// Does so with a policy of the caller's.
+pub(crate) fn start_with(policy: &str, mode: &str, port: u16, lines: &str) -> Set {
     let lab = Lab::new();
     let key = rcgen::generate_simple_self_signed(vec!["allowed.test".to_owned()]).unwrap();
     let files = [
@@ -69,7 +74,7 @@ fn start(mode: &str, port: u16, lines: &str) -> Set {
         "policy: policy.yaml\nproxy:\n  listen: [{{mode: {mode}, address: \"[::]:{port}\"}}]\n  \
          workers: 2\n  access_log: {{path: \"-\"}}\n{lines}"
     );
-    let files = [("weir.yaml", config.as_str()), ("policy.yaml", POLICY)];
+    let files = [("weir.yaml", config.as_str()), ("policy.yaml", policy)];
     let mut command = lab.command(&lab.gateway, "setpriv");
     // The capability that interception needs, and no other.
     let drop_all = if mode == "tproxy" {
@@ -93,12 +98,12 @@ fn start(mode: &str, port: u16, lines: &str) -> Set {
 }
 
 /// Skips with a printed reason where namespaces are not to be had.
-fn skip() -> bool {
+pub(crate) fn skip() -> bool {
     tests::tier_missing("transparent", lab::missing())
 }
 
 /// Fetches a URL of a name from the origin's address of one family, and returns what curl printed.
-fn fetch(set: &Set, family: usize, scheme: &str, name: &str, path: &str) -> String {
+pub(crate) fn fetch(set: &Set, family: usize, scheme: &str, name: &str, path: &str) -> String {
     let port = if scheme == "http" { 80 } else { 443 };
     let address = if family == 0 {
         ORIGIN[0].to_owned()
