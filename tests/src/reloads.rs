@@ -15,9 +15,6 @@ use crate::{WAIT_MAX, wait_for};
 /// Hosts that are asked for. Both contents list two thirds of them, not the same ones.
 const ASKED: usize = 48;
 
-/// Reloads after which the level is taken that memory has to return to.
-const FIRST: usize = 10;
-
 /// Connections that ask and do not send the body that they announced, one more at each of the
 /// first reloads. Their answers are made, and their content must not be kept.
 const SLOW: usize = 6;
@@ -44,7 +41,9 @@ pub struct Outcome {
     pub dropped: u64,
     /// Bytes of the files.
     pub file_len: [u64; 2],
-    /// Resident memory in KiB after each reload, in order.
+    /// Resident memory in KiB when each content was in force for the first time, and had answered.
+    pub fresh_kib: [u64; 2],
+    /// Resident memory in KiB after each reload under load, in order.
     pub resident_kib: Vec<u64>,
     /// The most memory that the program ever had.
     pub peak_kib: u64,
@@ -111,23 +110,21 @@ impl Content {
 }
 
 impl Outcome {
-    /// Returns, for both contents, the level of memory after the first reloads, and the most that
-    /// it was after any later one.
+    /// Returns, for both contents, the level of memory when it was in force for the first time, and
+    /// the most that it was after any reload under load.
     #[must_use]
     pub fn levels_kib(&self) -> [(u64, u64); 2] {
         Content::BOTH.map(|content| {
-            // The first content is in force before the first reload.
-            let own = |range: std::ops::Range<usize>| {
-                let after = range.filter(move |nth| (nth + 1) % 2 == content.0);
-                after.filter_map(|nth| self.resident_kib.get(nth).copied())
-            };
-            let first = own(FIRST - 2..FIRST).max().unwrap_or_default();
-            let most = own(FIRST..self.resident_kib.len()).max();
-            (first, most.unwrap_or_default())
+            let after = self.resident_kib.iter().enumerate();
+            // The first reload under load is to the second content.
+            let own = after.filter(|(nth, _)| (nth + 1) % 2 == content.0);
+            let most = own.map(|(_, kib)| *kib).max();
+            (self.fresh_kib[content.0], most.unwrap_or_default())
         })
     }
 
-    /// Returns by what part memory grew since the first reloads, at most: 0.05 is 5 %.
+    /// Returns by what part memory ever was over the level of the same content in force for the
+    /// first time: 0.05 is 5 %.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "memory is far below 2^52 KiB")]
     pub fn growth(&self) -> f64 {
@@ -159,17 +156,20 @@ pub fn reload_under_load(setup: Setup) -> Outcome {
     let arguments = ["icap-server", "--config", path.to_str().unwrap()];
     let mut program = Program::start(&arguments, &[]);
     let address = program.address("icap", 0);
-    let mut tags = Vec::new();
     let mut slow = Vec::new();
-    for content in Content::BOTH {
-        content.put(folder.path());
-        reload(&program);
-        tags.push(learn(address, content));
-    }
-    assert_ne!(tags[0], tags[1]);
+    let fresh = Content::BOTH.map(|content| {
+        // The program starts with the first.
+        if content != Content::BOTH[0] {
+            content.put(folder.path());
+            reload(&program);
+        }
+        (learn(address, content), program.resident_kib())
+    });
+    let [(red, red_kib), (blue, blue_kib)] = fresh;
+    assert_ne!(red, blue);
     let asking = Asking {
         address,
-        tags: [tags.remove(0), tags.remove(0)],
+        tags: [red, blue],
         over: AtomicBool::new(false),
         answers: AtomicU64::default(),
         wrong: AtomicU64::default(),
@@ -206,6 +206,7 @@ pub fn reload_under_load(setup: Setup) -> Outcome {
         wrong: asking.wrong.into_inner(),
         dropped: asking.dropped.into_inner(),
         file_len,
+        fresh_kib: [red_kib, blue_kib],
         resident_kib,
         peak_kib,
         reloading,

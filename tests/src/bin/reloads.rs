@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     );
     for (name, (first, most)) in ["red", "blue"].iter().zip(outcome.levels_kib()) {
         println!(
-            "memory with {name}: {first} KiB after the first reloads, then {most} KiB at most"
+            "memory with {name}: {first} KiB for the first time, {most} KiB at most after a reload"
         );
     }
     println!(
