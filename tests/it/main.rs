@@ -21,6 +21,7 @@ mod evasions;
 mod explain;
 mod explicit;
 mod fuzz;
+mod gx;
 mod icap_server;
 mod icap_settings;
 mod limits;

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use crate::program::write_files;
 use crate::wait_for;
 
+pub mod diameter;
 pub mod squid;
 
 /// A running program of others.

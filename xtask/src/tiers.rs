@@ -9,7 +9,7 @@ struct Tier {
     remedy: &'static str,
 }
 
-const TIERS: [Tier; 6] = [
+const TIERS: [Tier; 7] = [
     Tier {
         name: "transparent interception (network namespaces)",
         probe: "n=weirprobe$$; ip netns add $n && ip netns exec $n nft list ruleset; s=$?; \
@@ -40,6 +40,13 @@ const TIERS: [Tier; 6] = [
         name: "Chromium through the proxy",
         probe: "chromium --version",
         remedy: "install the package chromium",
+    },
+    Tier {
+        name: "policy server and relay of Gx",
+        probe: "command -v freeDiameterd && command -v tshark && \
+                \"${PYTHON_DIAMETER:-python3}\" -c 'import diameter.node'",
+        remedy: "install the packages freediameterd, freediameter-extensions and tshark, and \
+                 python-diameter into a virtual environment whose python PYTHON_DIAMETER names",
     },
 ];
 

@@ -1,4 +1,5 @@
 mod held;
+mod keep;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -10,7 +11,6 @@ use diameter::name::{SESSION_ID, SESSION_RELEASE_CAUSE, command_code, result};
 use diameter::{Bad, Fields, Message};
 use sessions::{Busy, ProfileFacts, SessionEvent, SessionKey, Subscriber};
 
-use crate::settings::RETRY_MAX;
 use crate::{Carrier, Facts, Settings};
 use held::{Held, Queue, State, Wish};
 
@@ -42,6 +42,8 @@ pub struct Gx {
     ready: VecDeque<SessionKey>,
     /// Sessions that wait to be asked for again.
     later: BTreeSet<(Instant, SessionKey)>,
+    /// Sessions that opened, and when they get what is configured unless something was said.
+    unheard: VecDeque<(Instant, SessionKey)>,
     /// The number of the last Session-Id.
     last_id: u64,
     notes: VecDeque<Note>,
@@ -57,6 +59,7 @@ impl Gx {
             ids: HashMap::new(),
             ready: VecDeque::new(),
             later: BTreeSet::new(),
+            unheard: VecDeque::new(),
             last_id: 0,
             notes: VecDeque::new(),
         }
@@ -82,7 +85,9 @@ impl Gx {
     /// Returns when to [`tick`](Self::tick) at the latest.
     #[must_use]
     pub fn wakes(&self) -> Option<Instant> {
-        self.later.first().map(|(at, _)| *at)
+        let later = self.later.first().map(|(at, _)| *at);
+        let unheard = self.unheard.front().map(|(at, _)| *at);
+        later.into_iter().chain(unheard).min()
     }
 
     /// Returns whether there is something to ask.
@@ -93,6 +98,16 @@ impl Gx {
 
     /// Time has passed.
     pub fn tick(&mut self, now: Instant) {
+        while let Some((at, key)) = self.unheard.front().copied() {
+            if now < at {
+                break;
+            }
+            self.unheard.pop_front();
+            let is_unheard = |held: &Held| held.told.is_none();
+            if self.sessions.get(&key).is_some_and(is_unheard) {
+                self.note_fallback(key);
+            }
+        }
         while let Some((at, key)) = self.later.first().copied() {
             if now < at {
                 break;
@@ -105,15 +120,26 @@ impl Gx {
         }
     }
 
+    /// A peer is there again after there was none: nothing waits any longer.
+    pub fn peer_is_back(&mut self) {
+        for (_, key) in std::mem::take(&mut self.later) {
+            if let Some(held) = self.sessions.get_mut(&key) {
+                held.failures = 0;
+                held.queue = Queue::Ready;
+                self.ready.push_back(key);
+            }
+        }
+    }
+
     /// A session opened, changed, or closed. One that changes and is not known has opened.
     ///
     /// # Errors
     ///
     /// Fails if there are as many sessions as may be.
-    pub fn tell(&mut self, event: SessionEvent) -> Result<(), Busy> {
+    pub fn tell(&mut self, event: SessionEvent, now: Instant) -> Result<(), Busy> {
         match event {
             SessionEvent::Opened(key, subscriber) | SessionEvent::Changed(key, subscriber) => {
-                self.open_or_change(key, subscriber)
+                self.open_or_change(key, subscriber, now)
             }
             SessionEvent::Closed(key) => {
                 self.close(key);
@@ -252,7 +278,12 @@ impl Gx {
         Ok(result::SUCCESS)
     }
 
-    fn open_or_change(&mut self, key: SessionKey, subscriber: Arc<Subscriber>) -> Result<(), Busy> {
+    fn open_or_change(
+        &mut self,
+        key: SessionKey,
+        subscriber: Arc<Subscriber>,
+        now: Instant,
+    ) -> Result<(), Busy> {
         if let Some(held) = self.sessions.get_mut(&key) {
             if held.wish == Wish::End {
                 // A key that has ended is not used again.
@@ -278,6 +309,8 @@ impl Gx {
                 told: None,
             };
             self.sessions.insert(key, held);
+            let patience = self.settings.patience;
+            self.unheard.push_back((now + patience, key));
         }
         self.enqueue(key);
         Ok(())
@@ -387,10 +420,14 @@ impl Gx {
             }
         }
         if kind == RequestType::Initial {
-            let fallback = ProfileFacts::Unanswered(self.settings.fallback.clone());
-            self.note_facts(key, fallback);
+            self.note_fallback(key);
         }
         self.enqueue_later(key, now);
+    }
+
+    fn note_fallback(&mut self, key: SessionKey) {
+        let fallback = ProfileFacts::Unanswered(self.settings.fallback.clone());
+        self.note_facts(key, fallback);
     }
 
     fn note_facts(&mut self, key: SessionKey, facts: ProfileFacts) {
@@ -401,64 +438,6 @@ impl Gx {
             held.told = Some(facts.clone());
             self.notes.push_back(Note::Facts(key, facts));
         }
-    }
-
-    /// Puts a session that has something to ask, and waits for nothing, into the queue.
-    fn enqueue(&mut self, key: SessionKey) {
-        let Some(held) = self.sessions.get_mut(&key) else {
-            return;
-        };
-        let waits = matches!(held.state, State::Asked(_)) || held.wish == Wish::None;
-        if held.queue == Queue::Nowhere && !waits {
-            held.queue = Queue::Ready;
-            self.ready.push_back(key);
-        }
-    }
-
-    fn enqueue_later(&mut self, key: SessionKey, now: Instant) {
-        let Some(held) = self.sessions.get_mut(&key) else {
-            return;
-        };
-        let doubled = 1_u32.checked_shl(u32::from(held.failures).saturating_sub(1));
-        let wait = self
-            .settings
-            .retry
-            .saturating_mul(doubled.unwrap_or(u32::MAX));
-        let at = now + wait.min(RETRY_MAX);
-        if held.queue == Queue::Nowhere {
-            held.queue = Queue::Later(at);
-            self.later.insert((at, key));
-        }
-    }
-
-    fn forget(&mut self, key: SessionKey) {
-        if let Some(held) = self.sessions.remove(&key) {
-            self.ids.remove(&held.id);
-            if let Queue::Later(at) = held.queue {
-                self.later.remove(&(at, key));
-            }
-        }
-        debug_assert_eq!(self.ids.len(), self.sessions.len());
-    }
-
-    fn renew_id(&mut self, key: SessionKey) {
-        let id = self.new_id(key);
-        if let Some(held) = self.sessions.get_mut(&key) {
-            self.ids.remove(&held.id);
-            held.id = id;
-            held.number = 0;
-            held.host = None;
-        }
-        debug_assert_eq!(self.ids.len(), self.sessions.len());
-    }
-
-    /// Makes a Session-Id as RFC 6733 section 8.8 has it: it differs from those before a restart.
-    fn new_id(&mut self, key: SessionKey) -> Arc<str> {
-        self.last_id = self.last_id.wrapping_add(1);
-        let Settings { own, state, .. } = &self.settings;
-        let id: Arc<str> = format!("{};{state};{}", own.host, self.last_id).into();
-        self.ids.insert(Arc::clone(&id), key);
-        id
     }
 }
 

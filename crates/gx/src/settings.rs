@@ -27,6 +27,8 @@ pub struct Settings {
     pub network: u32,
     /// What becomes of sessions without an answer.
     pub fallback: Fallback,
+    /// How long a session may be without a first answer before that happens.
+    pub patience: Duration,
     /// How long a session without an answer waits before it is asked for again; twice as long
     /// each time, up to [`RETRY_MAX`].
     pub retry: Duration,

@@ -63,7 +63,9 @@ pub enum Fallback {
 
 /// A policy server hears of sessions.
 pub trait PolicyServer: Send + Sync {
-    /// Tells what became of a session. Does not wait.
+    /// Tells what became of a session. Does not wait. What is known about the profile comes by
+    /// [`Reselect`], and within a time that is configured it does come, be it that there is no
+    /// answer; until then the directory selects without.
     ///
     /// # Errors
     ///

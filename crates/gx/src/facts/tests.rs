@@ -203,6 +203,7 @@ pub(crate) fn settings(release: Release, mask: Option<u32>) -> Settings {
         release,
         network: 5,
         fallback: Fallback::NextSource,
+        patience: Duration::from_secs(10),
         retry: Duration::from_secs(30),
         sessions_max: 4,
     }

@@ -58,7 +58,7 @@ fn a_change_is_told_to_the_host_that_knows_the_session() {
 #[test]
 fn the_end_is_told_and_forgotten() {
     let mut world = World::opened();
-    world.gx.tell(SessionEvent::Closed(ONE)).unwrap();
+    world.gx.tell(SessionEvent::Closed(ONE), world.now).unwrap();
     let request = world.request(RequestType::Termination, 1);
     let cause = request.avps.required(TERMINATION_CAUSE).unwrap();
     assert_eq!(cause.number(), Ok(1));
@@ -78,7 +78,7 @@ fn what_happens_while_an_answer_is_awaited_is_told_after_it() {
     assert!(world.gx.next_request().is_none());
     world.answer(ONE, &[]);
     world.request(RequestType::Update, 1);
-    world.gx.tell(SessionEvent::Closed(ONE)).unwrap();
+    world.gx.tell(SessionEvent::Closed(ONE), world.now).unwrap();
     world.answer(ONE, &[]);
     world.request(RequestType::Termination, 2);
 }
@@ -87,7 +87,7 @@ fn what_happens_while_an_answer_is_awaited_is_told_after_it() {
 fn a_session_that_ends_before_it_was_told_is_never_told() {
     let mut world = World::new();
     world.open(ONE);
-    world.gx.tell(SessionEvent::Closed(ONE)).unwrap();
+    world.gx.tell(SessionEvent::Closed(ONE), world.now).unwrap();
     assert!(world.gx.next_request().is_none());
     assert!(world.gx.is_empty());
 }
@@ -167,7 +167,7 @@ fn without_an_answer_the_configuration_says_and_it_is_tried_again() {
     for _ in 0..7 {
         world.gx.failed(ONE, Failure::Deadline, world.now);
         assert!(world.gx.next_request().is_none());
-        let at = world.gx.wakes().unwrap();
+        let at = world.gx.later.first().unwrap().0;
         waits.push((at - world.now).as_secs());
         world.now = at;
         world.gx.tick(at);
@@ -248,7 +248,7 @@ fn what_may_have_arrived_is_ended_there_too() {
     let mut world = World::new();
     world.open(ONE);
     world.request(RequestType::Initial, 0);
-    world.gx.tell(SessionEvent::Closed(ONE)).unwrap();
+    world.gx.tell(SessionEvent::Closed(ONE), world.now).unwrap();
     world.gx.failed(ONE, Failure::Deadline, world.now);
     world.wait(30);
     world.request(RequestType::Termination, 1);
@@ -259,7 +259,7 @@ fn what_may_have_arrived_is_ended_there_too() {
 #[test]
 fn an_end_without_an_answer_is_told_twice() {
     let mut world = World::opened();
-    world.gx.tell(SessionEvent::Closed(ONE)).unwrap();
+    world.gx.tell(SessionEvent::Closed(ONE), world.now).unwrap();
     world.request(RequestType::Termination, 1);
     world.gx.failed(ONE, Failure::Deadline, world.now);
     world.wait(30);
@@ -276,10 +276,13 @@ fn sessions_are_bounded() {
         world.open(SessionKey(key));
     }
     let event = SessionEvent::Opened(SessionKey(4), Arc::default());
-    assert_eq!(world.gx.tell(event.clone()), Err(Busy));
-    world.gx.tell(SessionEvent::Closed(SessionKey(0))).unwrap();
+    assert_eq!(world.gx.tell(event.clone(), world.now), Err(Busy));
+    world
+        .gx
+        .tell(SessionEvent::Closed(SessionKey(0)), world.now)
+        .unwrap();
     while world.gx.next_request().is_some() {}
-    assert_eq!(world.gx.tell(event), Ok(()));
+    assert_eq!(world.gx.tell(event, world.now), Ok(()));
 }
 
 #[test]
@@ -293,6 +296,36 @@ fn sessions_do_not_wait_for_each_other() {
     let reply = world.reply(&asked, &[profile(3)]);
     world.gx.answered(TWO, &reply, world.now);
     assert_eq!(world.notes(), ["2: id 3"]);
+}
+
+#[test]
+fn who_is_not_even_asked_gets_what_is_configured_in_time() {
+    let mut world = World::new();
+    world.open(ONE);
+    assert_eq!(world.gx.wakes(), Some(world.now + Duration::from_secs(10)));
+    world.wait(9);
+    assert_eq!(world.notes(), Vec::<String>::new());
+    world.wait(1);
+    assert_eq!(world.notes(), ["1: unanswered"]);
+    world.answer(ONE, &[profile(7)]);
+    assert_eq!(world.notes(), ["1: id 7"]);
+    world.wait(10);
+    assert_eq!(world.notes(), Vec::<String>::new());
+}
+
+#[test]
+fn who_waits_is_asked_for_when_a_peer_is_back() {
+    let mut world = World::new();
+    for key in [ONE, TWO] {
+        world.open(key);
+        world.request(RequestType::Initial, 0);
+        world.gx.failed(key, Failure::Lost, world.now);
+    }
+    assert!(!world.gx.is_ready());
+    world.gx.peer_is_back();
+    world.request(RequestType::Initial, 0);
+    world.request(RequestType::Initial, 0);
+    assert!(world.gx.later.is_empty());
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -394,7 +427,9 @@ impl World {
             Event::Change(key) => self.change(SessionKey(key)),
             Event::Close(key) => {
                 closed.insert(key);
-                self.gx.tell(SessionEvent::Closed(SessionKey(key))).unwrap();
+                self.gx
+                    .tell(SessionEvent::Closed(SessionKey(key)), self.now)
+                    .unwrap();
             }
             Event::Ask => {
                 if let Some((key, request)) = self.gx.next_request() {
@@ -435,12 +470,12 @@ impl World {
 
     fn open(&mut self, key: SessionKey) {
         let event = SessionEvent::Opened(key, subscriber());
-        self.gx.tell(event).unwrap();
+        self.gx.tell(event, self.now).unwrap();
     }
 
     fn change(&mut self, key: SessionKey) {
         let event = SessionEvent::Changed(key, subscriber());
-        self.gx.tell(event).unwrap();
+        self.gx.tell(event, self.now).unwrap();
     }
 
     fn ask(&mut self) -> Message {

@@ -1,0 +1,71 @@
+//! Where sessions are kept, and where they wait.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use sessions::SessionKey;
+
+use super::Gx;
+use super::held::{Queue, State, Wish};
+use crate::Settings;
+use crate::settings::RETRY_MAX;
+
+impl Gx {
+    /// Puts a session that has something to ask, and waits for nothing, into the queue.
+    pub(super) fn enqueue(&mut self, key: SessionKey) {
+        let Some(held) = self.sessions.get_mut(&key) else {
+            return;
+        };
+        let waits = matches!(held.state, State::Asked(_)) || held.wish == Wish::None;
+        if held.queue == Queue::Nowhere && !waits {
+            held.queue = Queue::Ready;
+            self.ready.push_back(key);
+        }
+    }
+
+    pub(super) fn enqueue_later(&mut self, key: SessionKey, now: Instant) {
+        let Some(held) = self.sessions.get_mut(&key) else {
+            return;
+        };
+        let doubled = 1_u32.checked_shl(u32::from(held.failures).saturating_sub(1));
+        let wait = self
+            .settings
+            .retry
+            .saturating_mul(doubled.unwrap_or(u32::MAX));
+        let at = now + wait.min(RETRY_MAX);
+        if held.queue == Queue::Nowhere {
+            held.queue = Queue::Later(at);
+            self.later.insert((at, key));
+        }
+    }
+
+    pub(super) fn forget(&mut self, key: SessionKey) {
+        if let Some(held) = self.sessions.remove(&key) {
+            self.ids.remove(&held.id);
+            if let Queue::Later(at) = held.queue {
+                self.later.remove(&(at, key));
+            }
+        }
+        debug_assert_eq!(self.ids.len(), self.sessions.len());
+    }
+
+    pub(super) fn renew_id(&mut self, key: SessionKey) {
+        let id = self.new_id(key);
+        if let Some(held) = self.sessions.get_mut(&key) {
+            self.ids.remove(&held.id);
+            held.id = id;
+            held.number = 0;
+            held.host = None;
+        }
+        debug_assert_eq!(self.ids.len(), self.sessions.len());
+    }
+
+    /// Makes a Session-Id as RFC 6733 section 8.8 has it: it differs from those before a restart.
+    pub(super) fn new_id(&mut self, key: SessionKey) -> Arc<str> {
+        self.last_id = self.last_id.wrapping_add(1);
+        let Settings { own, state, .. } = &self.settings;
+        let id: Arc<str> = format!("{};{state};{}", own.host, self.last_id).into();
+        self.ids.insert(Arc::clone(&id), key);
+        id
+    }
+}

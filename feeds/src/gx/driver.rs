@@ -1,0 +1,356 @@
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use diameter::client::{Client, ClientAct, is_trouble};
+use diameter::command::{Outcome, RequestType};
+use diameter::peer::{Act, CloseReason, Standing};
+use diameter::{Dictionary, Message};
+use gx::{Gx, Note};
+use service::Drain;
+use sessions::{Fallback, ProfileFacts, Reselect, SessionEvent, SessionKey};
+use tokio::sync::mpsc;
+use tokio::time::{Instant as TokioInstant, sleep_until};
+use tracing::{debug, info, warn};
+
+use super::config::{Config, PeerAddress};
+use super::connection::{Connection, Happened, UNSENT_MAX, What};
+use super::metrics::{Became, Metrics};
+
+/// What connections have to tell that waits at most; they are not read meanwhile.
+const HAPPENED_MAX: usize = 256;
+
+/// Session events that are taken at once.
+const EVENTS_AT_ONCE: usize = 64;
+
+/// The task that owns everything.
+pub(super) struct Driver {
+    client: Client<Ticket>,
+    gx: Gx,
+    links: Vec<Link>,
+    fallback: Fallback,
+    dictionary: Arc<Dictionary>,
+    directory: Arc<dyn Reselect>,
+    metrics: Metrics,
+    drain: Drain,
+    happened: (mpsc::Sender<Happened>, mpsc::Receiver<Happened>),
+}
+
+/// What ties an answer to a request.
+#[derive(Clone, Copy, Debug)]
+struct Ticket {
+    session: SessionKey,
+    kind: RequestType,
+    sent: Instant,
+}
+
+/// The connection to a peer.
+#[derive(Debug)]
+struct Link {
+    address: PeerAddress,
+    /// Counts connections, so that one that is gone is not taken for the next.
+    connection: u64,
+    unsent: Option<mpsc::Sender<Bytes>>,
+    is_up: bool,
+}
+
+impl Driver {
+    pub(super) fn new(
+        config: Config,
+        directory: Arc<dyn Reselect>,
+        metrics: Metrics,
+        drain: Drain,
+    ) -> Self {
+        let own = config.gx.own.clone();
+        let peers = config.peers.iter();
+        let peers = peers.map(|address| Arc::new(config.peer(address, &own)));
+        // No two processes start alike.
+        let seed = RandomState::new().hash_one(&own.host);
+        let [a, b, low @ .., _, _] = seed.to_le_bytes();
+        let [_, _, c, d] = low;
+        let random = u32::from_le_bytes([a, b, c, d]);
+        // RFC 6733 section 3: the low 12 bits of the time, and 20 random ones.
+        let end_to_end = config.gx.state << 20 | random >> 12;
+        let now = now();
+        let client = Client::new(config.client, peers, end_to_end, seed, now);
+        let link = |address: &PeerAddress| Link {
+            address: address.clone(),
+            connection: 0,
+            unsent: None,
+            is_up: false,
+        };
+        Self {
+            client,
+            links: config.peers.iter().map(link).collect(),
+            fallback: config.gx.fallback.clone(),
+            dictionary: Arc::new(config.gx.dictionary()),
+            gx: Gx::new(config.gx),
+            directory,
+            metrics,
+            drain,
+            happened: mpsc::channel(HAPPENED_MAX),
+        }
+    }
+
+    /// Runs until the drain is requested, and then until all peers have said goodbye.
+    pub(super) async fn run(mut self, mut events: mpsc::Receiver<SessionEvent>) {
+        let drain = self.drain.clone();
+        let mut taken = Vec::with_capacity(EVENTS_AT_ONCE);
+        let mut is_stopping = false;
+        loop {
+            self.client.tick(now());
+            self.gx.tick(now());
+            self.work(is_stopping);
+            if is_stopping && self.client.is_stopped() {
+                return;
+            }
+            let wakes = self.wakes();
+            let idle = async {
+                match wakes {
+                    Some(at) => sleep_until(TokioInstant::from_std(at)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                Some(happened) = self.happened.1.recv() => self.happened(happened),
+                count = events.recv_many(&mut taken, EVENTS_AT_ONCE), if !is_stopping => {
+                    taken.drain(..).for_each(|event| self.told(event));
+                    // Nobody is left who could tell anything.
+                    is_stopping = count == 0;
+                    if is_stopping {
+                        self.client.stop(now());
+                    }
+                }
+                () = drain.requested(), if !is_stopping => {
+                    is_stopping = true;
+                    self.client.stop(now());
+                }
+                () = idle => {}
+            }
+        }
+    }
+
+    fn wakes(&self) -> Option<Instant> {
+        let wakes = self.client.wakes().into_iter().chain(self.gx.wakes());
+        wakes.min()
+    }
+
+    /// Asks and does what is to be asked and done.
+    fn work(&mut self, is_stopping: bool) {
+        loop {
+            while let Some(act) = self.client.act() {
+                self.act(act);
+            }
+            while let Some(note) = self.gx.note() {
+                self.noted(note);
+            }
+            if is_stopping || self.client.room() == 0 {
+                break;
+            }
+            let Some((session, message)) = self.gx.next_request() else {
+                break;
+            };
+            self.ask(session, message);
+        }
+        self.metrics.sessions.set(number(self.gx.len()));
+        self.metrics.pending.set(number(self.client.pending()));
+    }
+
+    fn ask(&mut self, session: SessionKey, message: Message) {
+        let kind = diameter::command::CreditControlRequest::read(&message);
+        let Ok(kind) = kind.map(|request| request.kind) else {
+            debug_assert!(false, "a request of our own can be read");
+            return;
+        };
+        let ticket = Ticket {
+            session,
+            kind,
+            sent: now(),
+        };
+        let asked = self.client.request(ticket, message, now());
+        debug_assert!(asked.is_ok(), "there was room");
+    }
+
+    fn told(&mut self, event: SessionEvent) {
+        let key = match &event {
+            SessionEvent::Opened(key, _)
+            | SessionEvent::Changed(key, _)
+            | SessionEvent::Closed(key) => *key,
+        };
+        if self.gx.tell(event, now()).is_err() {
+            self.metrics.refused_events.inc();
+            let facts = ProfileFacts::Unanswered(self.fallback.clone());
+            self.directory.reselect(key, facts);
+        }
+    }
+
+    fn noted(&mut self, note: Note) {
+        match note {
+            Note::Facts(session, facts) => self.directory.reselect(session, facts),
+            Note::Declined(code) => debug!(code, "policy server declined"),
+            Note::BadAnswer(bad) => {
+                self.metrics.bad_messages.inc();
+                debug!(%bad, "answer of the policy server has no meaning");
+            }
+        }
+    }
+
+    fn act(&mut self, act: ClientAct<Ticket>) {
+        match act {
+            ClientAct::Peer(place, act) => self.peer(place, act),
+            ClientAct::Asked(asked) => {
+                let answer = self.gx.asked(&asked.request);
+                let outcome = Outcome::read(&answer.avps);
+                self.metrics.asked(outcome.is_ok_and(Outcome::is_success));
+                // What it changed is in effect before the policy server knows.
+                while let Some(note) = self.gx.note() {
+                    self.noted(note);
+                }
+                self.client.answer(&asked, answer, now());
+            }
+            ClientAct::Answered(ticket, answer) => {
+                let became = match Outcome::read(&answer.avps) {
+                    Ok(outcome) if outcome.is_success() => Became::Answered,
+                    Ok(_) => Became::Declined,
+                    Err(_) => Became::Bad,
+                };
+                self.metrics.became(ticket.kind, became);
+                self.metrics.took(now().duration_since(ticket.sent));
+                self.gx.answered(ticket.session, &answer, now());
+            }
+            ClientAct::Failed(ticket, failure) => {
+                self.metrics.became(ticket.kind, Became::Failed(failure));
+                self.gx.failed(ticket.session, failure, now());
+            }
+            ClientAct::Stray => {
+                self.metrics.strays.inc();
+            }
+            ClientAct::Again => {
+                self.metrics.again.inc();
+            }
+        }
+    }
+
+    fn peer(&mut self, place: usize, act: Act) {
+        match act {
+            Act::Connect => self.connect(place),
+            Act::Send(message) => self.send(place, &message),
+            Act::Close(reason) => self.close(place, reason),
+            Act::Stands(standing) => self.stands(place, standing),
+            // The client keeps these to itself.
+            Act::Request(_) | Act::Answer(_) => debug_assert!(false, "{act:?}"),
+        }
+    }
+
+    fn connect(&mut self, place: usize) {
+        let Some(link) = self.links.get_mut(place) else {
+            return;
+        };
+        let (unsent, queue) = mpsc::channel(UNSENT_MAX);
+        link.connection += 1;
+        link.unsent = Some(unsent);
+        let connection = Connection {
+            place,
+            connection: link.connection,
+            address: link.address.clone(),
+            dictionary: Arc::clone(&self.dictionary),
+            happened: self.happened.0.clone(),
+        };
+        self.drain.spawn(connection.run(queue));
+    }
+
+    fn send(&mut self, place: usize, message: &Message) {
+        let unsent = self.links.get(place).and_then(|link| link.unsent.as_ref());
+        let sent = match message.write() {
+            Ok(bytes) => unsent.is_some_and(|unsent| unsent.try_send(bytes).is_ok()),
+            Err(too_long) => {
+                warn!(%too_long, "message to a Diameter peer is too long");
+                true
+            }
+        };
+        if !sent {
+            // It takes nothing, or is gone and has not said so yet.
+            self.lost(place);
+        }
+    }
+
+    fn close(&mut self, place: usize, reason: CloseReason) {
+        let Some(link) = self.links.get_mut(place) else {
+            return;
+        };
+        link.unsent = None;
+        self.metrics.disconnects.inc();
+        let peer = &link.address;
+        match is_trouble(reason) {
+            true => warn!(%peer, ?reason, "Diameter peer left"),
+            false => info!(%peer, ?reason, "Diameter peer left"),
+        }
+    }
+
+    fn stands(&mut self, place: usize, standing: Standing) {
+        let Some(link) = self.links.get_mut(place) else {
+            return;
+        };
+        link.is_up = standing >= Standing::Reopening;
+        let peer = &link.address;
+        match link.is_up {
+            true => info!(%peer, ?standing, "Diameter peer"),
+            false => warn!(%peer, ?standing, "Diameter peer"),
+        }
+        let up = self.links.iter().filter(|link| link.is_up).count();
+        if up == 1 && standing >= Standing::Reopening {
+            self.gx.peer_is_back();
+        }
+        self.metrics.peers_up.set(number(up));
+    }
+
+    fn happened(&mut self, happened: Happened) {
+        let Happened { place, what, .. } = happened;
+        let link = self.links.get(place);
+        let link = link.filter(|link| link.unsent.is_some());
+        let Some(link) = link.filter(|link| link.connection == happened.connection) else {
+            return;
+        };
+        let peer = &link.address;
+        match what {
+            What::Connected(local) => self.client.connected(place, local, now()),
+            What::Received(message) => self.client.received(place, message, now()),
+            What::Refused(refused) => {
+                self.metrics.bad_messages.inc();
+                debug!(%peer, bad = %refused.bad, "message of a Diameter peer cannot be used");
+                self.client.refused(place, &refused, now());
+            }
+            What::NotDiameter(bad) => {
+                self.metrics.bad_messages.inc();
+                warn!(%peer, %bad, "peer does not speak Diameter");
+                self.lost(place);
+            }
+            What::Lost(error) => {
+                match error {
+                    Some(error) => warn!(%peer, %error, "Diameter peer lost"),
+                    None => warn!(%peer, "Diameter peer closed the connection"),
+                }
+                self.lost(place);
+            }
+        }
+    }
+
+    fn lost(&mut self, place: usize) {
+        if let Some(link) = self.links.get_mut(place) {
+            link.unsent = None;
+            self.metrics.disconnects.inc();
+        }
+        self.client.lost(place, now());
+    }
+}
+
+/// The clock of the runtime, which tests may hold.
+fn now() -> Instant {
+    TokioInstant::now().into_std()
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
