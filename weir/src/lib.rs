@@ -16,6 +16,8 @@ pub mod files;
 pub mod import;
 pub mod load;
 mod pull;
+#[cfg(test)]
+mod told;
 
 pub use failure::Failure;
 

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::redirect::FormattingCode;
-use crate::written::{Remarks, Written};
+use crate::written::{Remarks, Written, quote};
 use crate::{DestinationId, LOCATION_LEN_MAX, RedirectFacts, RedirectTemplate, Warning};
 
 /// Digits of an MSISDN and of an IMSI at most (E.164, E.212).
@@ -26,7 +26,7 @@ impl Destinations {
         }
         let template = RedirectTemplate::try_from(to.text.clone());
         let template = template
-            .map_err(|bad| remarks.error(to.place, format!("`{}`: {bad}", to.text)))
+            .map_err(|bad| remarks.error(to.place, format!("`{}`: {bad}", quote(&to.text))))
             .ok()?;
         warn_of_clear_text(to, &template, remarks);
         warn_of_length(to, &template, remarks);

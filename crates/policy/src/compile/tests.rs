@@ -8,6 +8,7 @@ use crate::{
 };
 
 mod errors;
+mod shapes;
 mod times;
 mod warnings;
 

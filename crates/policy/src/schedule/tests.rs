@@ -123,6 +123,9 @@ fn moments_have_an_offset_or_a_zone() {
         let expected = expected.map(|it| it.parse::<Timestamp>().unwrap());
         assert_eq!(moment(text).ok(), expected, "{text}");
     }
+    let told = "`now` is no moment; use the form `2026-11-20T21:30:00+01:00` or \
+                `2026-11-20T21:30[Europe/Madrid]`";
+    assert_eq!(moment("now").unwrap_err(), told);
 }
 
 #[test]

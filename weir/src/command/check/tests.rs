@@ -232,3 +232,15 @@ fn output(folder: &Path, name: &str, options: &[&str]) -> (u8, String) {
     let prefix = format!("{}/", folder.display());
     (status, String::from_utf8(out).unwrap().replace(&prefix, ""))
 }
+
+#[test]
+fn a_file_of_no_kind_is_told_what_each_kind_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("q.yaml");
+    std::fs::write(&path, "a: 1\n").unwrap();
+    let (_, remarks) = examine(&path, None);
+    let texts: Vec<&str> = remarks.iter().map(|it| it.text.as_str()).collect();
+    let told = "none of its keys is known; a configuration has `proxy` or `icap_server`, a policy \
+                file `profiles`, a test file `cases`";
+    assert_eq!(texts, [told]);
+}
