@@ -22,7 +22,7 @@ pub use sources::{Canary, Format, Source, Sources};
 /// thread.
 pub const BLOCK_LEN: usize = 2 * 1024 * 1024;
 
-/// Threads that parse at most.
+/// Threads that parse and compile at most.
 pub const THREADS_MAX: usize = 16;
 
 /// Why lists cannot be read.
@@ -88,8 +88,7 @@ struct Block {
 ///
 /// Fails at the first source that cannot be read, or if the rules do not fit.
 pub fn import(sources: &Sources, progress: &mut Progress) -> Result<Imported, ImportError> {
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let threads = threads.min(THREADS_MAX);
+    let threads = threads();
     let (sender, receiver) = sync_channel(threads);
     let receiver = Mutex::new(receiver);
     let joined = Mutex::new(Ok(Imported::default()));
@@ -122,6 +121,13 @@ pub fn import(sources: &Sources, progress: &mut Progress) -> Result<Imported, Im
     imported.white = white;
     imported.lists = lists;
     Ok(imported)
+}
+
+/// Returns on how many threads lists are parsed and compiled.
+#[must_use]
+pub fn threads() -> usize {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    threads.min(THREADS_MAX)
 }
 
 fn parse_blocks(receiver: &Mutex<Receiver<Block>>, joined: &Mutex<Result<Imported, BuildError>>) {

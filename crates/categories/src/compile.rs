@@ -32,8 +32,8 @@ pub(crate) type Pair = (CategorySet, CategorySet);
 
 /// Compiles the rules. The result depends on them alone and not on the order in which they came.
 pub(crate) fn compile(mut collected: Collected, threads: usize) -> Result<Compiled, BuildError> {
-    collected.domains.sort();
-    collected.urls.sort();
+    collected.domains.merge(threads);
+    collected.urls.merge(threads);
     let mut compiler = Compiler::new(&collected);
     compiler.domains(&collected.domains)?;
     compiler.urls(&collected.urls)?;

@@ -28,6 +28,22 @@ fn bytes_and_tag_depend_on_the_rules_alone() {
 }
 
 #[test]
+fn threads_change_no_byte() {
+    let mut builder = Builder::new();
+    for (category, from) in [("press", 0), ("games", 50_000)] {
+        let lines = (from..from + 60_000).map(|i| format!("n{}.example\n", i * 7919 % 100_003));
+        let text: String = lines.collect();
+        let report = builder.add_file(category, ListKind::Domains, "list", text.as_bytes());
+        assert_eq!(report.unwrap().bad, 0);
+    }
+    let one = builder.clone().compile().unwrap().to_bytes();
+    for threads in [2, 3] {
+        let other = builder.clone().compile_on(threads).unwrap().to_bytes();
+        assert!(one == other, "{threads} threads");
+    }
+}
+
+#[test]
 fn every_change_of_the_rules_changes_the_tag() {
     let tag = |lists: &[(&str, ListKind, &str)]| build(lists).tag().to_owned();
     let tags = [

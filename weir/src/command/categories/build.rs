@@ -10,7 +10,7 @@ use service::exit;
 
 use super::{Form, json};
 use crate::cli::Build;
-use crate::import::{Canary, Imported, Progress, Sources, import};
+use crate::import::{self, Canary, Imported, Progress, Sources, import};
 use crate::load::{CategoriesError, category_source, error, remarks};
 use crate::{Failure, excerpt, failure};
 
@@ -84,11 +84,13 @@ fn build(
     }
     let samples = builder.samples(SAMPLES);
     progress.step("compiling");
-    let compiled = builder.compile().map_err(|cause| Failure::File {
-        path: options.source.clone(),
-        hint: HINT,
-        source: Box::new(cause),
-    })?;
+    let compiled = builder
+        .compile_on(import::threads())
+        .map_err(|cause| Failure::File {
+            path: options.source.clone(),
+            hint: HINT,
+            source: Box::new(cause),
+        })?;
     progress.step("writing");
     let draft = Draft::write(&options.output, &compiled)?;
     drop(compiled);
