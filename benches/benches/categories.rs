@@ -1,5 +1,6 @@
 //! Categories at 0.3, 3.8 and 10 million rules, beside a map of the standard library, `fst` and
-//! Debian's squidGuard on the same questions. `--data FOLDER` takes published lists.
+//! Debian's squidGuard on the same questions. `--data FOLDER` takes published lists. All sizes are
+//! written to `benches/CATEGORIES.md`; one (`--rules COUNT`) is only printed.
 
 #![expect(
     clippy::print_stdout,
@@ -16,6 +17,9 @@ use benches::peers::{Map, Transducer, squid_guard};
 use categories::Database;
 use criterion::Criterion;
 use uri::{NormalUri, Readings};
+
+#[path = "categories/page.rs"]
+mod page;
 
 /// Rules of each size.
 const SIZES: [usize; 3] = [300_000, 3_800_000, 10_000_000];
@@ -46,15 +50,15 @@ fn main() {
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(2))
         .nresamples(2_000);
-    let mut rows = Vec::new();
-    for size in sizes {
-        rows.extend(measure(&mut criterion, &all.resized(size)));
+    let mut page = page::Page::new(data.is_some());
+    for size in &sizes {
+        measure(&mut criterion, &all.resized(*size), &mut page);
     }
-    println!(
-        "\n| rules | subject | build, s | bytes a rule | hit, ns | miss, ns |\n|--:|---|--:|--:|--:|--:|"
-    );
-    for row in rows {
-        println!("{row}");
+    let text = page.text();
+    println!("\n{text}");
+    if sizes == SIZES {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("CATEGORIES.md");
+        std::fs::write(path, text).unwrap();
     }
 }
 
@@ -81,21 +85,25 @@ struct Row {
     found: [String; 2],
 }
 
-fn measure(criterion: &mut Criterion, lists: &Lists) -> Vec<String> {
+fn measure(criterion: &mut Criterion, lists: &Lists, page: &mut page::Page) {
+    let program = page::build(lists);
     let start = Instant::now();
     let database = lists.database();
     let build = start.elapsed();
     let rules = database.stats().domains;
+    page.growth(lists.lines().count(), &database, program);
     let questions = questions(lists, &database);
     let mut rows = ours(criterion, &database, build, &questions);
     drop(database);
     rows.push(map(criterion, rules, lists, &questions));
     rows.push(transducer(criterion, rules, lists, &questions));
-    match guard(lists, &questions) {
+    match guard(lists, &questions, page) {
         Some(row) => rows.push(row),
-        None => println!("squidGuard is not installed (package `squidguard`): not measured"),
+        None => page.remark("squidGuard (package `squidguard`) is not installed: not measured."),
     }
-    rows.iter().map(|row| row.text(rules)).collect()
+    for row in rows {
+        page.row(&row.text(rules));
+    }
 }
 
 impl Row {
@@ -136,13 +144,6 @@ fn ours(
             database.lookup(&readings).is_empty()
         })
     });
-    let copy = database.as_bytes().to_vec();
-    let start = Instant::now();
-    black_box(Database::from_bytes(copy).unwrap());
-    println!(
-        "{rules} rules: verified in {:.1} ms",
-        start.elapsed().as_secs_f64() * 1e3
-    );
     vec![
         Row {
             subject: "weir, names alone",
@@ -199,14 +200,17 @@ fn transducer(
 }
 
 /// Asks squidGuard, if it is installed.
-fn guard(lists: &Lists, questions: &[Questions; 2]) -> Option<Row> {
+fn guard(lists: &Lists, questions: &[Questions; 2], page: &mut page::Page) -> Option<Row> {
     let folder = tempfile::tempdir().unwrap();
     let asked = questions
         .each_ref()
         .map(|it| it.texts.get(..ASKED.min(it.texts.len())).unwrap());
     let answered = squid_guard(folder.path(), lists, asked)?;
     let [(_, hits), (_, wrong)] = answered.answers;
-    println!("squidGuard: {hits} listed and {wrong} unlisted URIs redirected, of {ASKED} each");
+    let rules = lists.lines().count();
+    page.remark(&format!(
+        "At {rules} lines squidGuard redirected {hits} of {ASKED} listed URIs, and {wrong} of so many that are not."
+    ));
     let found = answered
         .answers
         .map(|(time, _)| format!("{:.0}", time.as_nanos() as f64 / ASKED as f64));

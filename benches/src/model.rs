@@ -13,6 +13,9 @@ pub struct Model {
     domains: BTreeMap<String, BTreeSet<String>>,
     /// Host without `www`, and path in lower case, with their categories.
     urls: BTreeMap<String, Vec<(String, String)>>,
+    /// The ends of the names, and of the hosts of URL rules, each in the order of its map.
+    domain_ends: Ends,
+    host_ends: Ends,
     /// A database with the expressions alone: they have an engine, and no second one here.
     expressions: Database,
     len: usize,
@@ -61,6 +64,8 @@ impl Model {
             }
         }
         Self {
+            domain_ends: Ends::of(domains.keys()),
+            host_ends: Ends::of(urls.keys()),
             domains,
             urls,
             expressions: expressions.build().unwrap(),
@@ -103,29 +108,47 @@ impl Model {
         in_order(&found, database)
     }
 
-    /// Returns the categories, by comparing every rule with the URI.
+    /// Returns the categories of each, by comparing every rule with every URI: one after the other,
+    /// first the last bytes of the name, and where they are equal all of it.
     #[must_use]
-    pub fn scanned<'a>(&self, readings: &Readings, database: &'a Database) -> Vec<&'a str> {
-        let mut found = BTreeSet::new();
-        for uri in readings.iter() {
-            let host = uri.host();
-            for (name, set) in &self.domains {
-                let before = host.strip_suffix(name.as_str());
-                let covers = |before: &str| {
-                    before.is_empty() || (before.ends_with('.') && uri.address().is_none())
-                };
-                if before.is_some_and(covers) {
-                    found.extend(set.iter().map(String::as_str));
-                }
+    pub fn scanned<'a>(&self, asked: &[Readings], database: &'a Database) -> Vec<Vec<&'a str>> {
+        let uris: Vec<Vec<&NormalUri>> = asked.iter().map(|it| it.iter().collect()).collect();
+        let hosts = |fold: fn(&str) -> &str| {
+            let each = uris.iter().enumerate();
+            let each = each.flat_map(|(at, uris)| uris.iter().map(move |uri| (at, *uri)));
+            each.map(move |(at, uri)| (at, uri, end_of(fold(uri.host())).0))
+                .collect::<Vec<_>>()
+        };
+        let domains: Vec<_> = self.domains.iter().collect();
+        let urls: Vec<_> = self.urls.iter().collect();
+        let mut found = vec![BTreeSet::new(); asked.len()];
+        self.domain_ends.scan(&hosts(|host| host), |at, uri, rule| {
+            let (name, set) = domains.get(rule).unwrap();
+            let before = uri.host().strip_suffix(name.as_str());
+            let covers = |before: &str| {
+                before.is_empty() || (before.ends_with('.') && uri.address().is_none())
+            };
+            if before.is_some_and(covers) {
+                let found: &mut BTreeSet<&str> = found.get_mut(at).unwrap();
+                found.extend(set.iter().map(String::as_str));
             }
-            let rules = self.urls.iter().flat_map(|(host, rules)| {
-                rules
-                    .iter()
-                    .map(move |(path, category)| (host.as_str(), path, category))
-            });
-            self.add_rest(uri, rules, &mut found);
+        });
+        self.host_ends.scan(&hosts(without_www), |at, uri, rule| {
+            let (host, rules) = urls.get(rule).unwrap();
+            let path = uri.path_and_query().to_ascii_lowercase();
+            let rules = rules.iter().filter(|(rule, _)| path.starts_with(rule));
+            if *host == without_www(uri.host()) {
+                let found: &mut BTreeSet<&str> = found.get_mut(at).unwrap();
+                found.extend(rules.map(|(_, category)| category.as_str()));
+            }
+        });
+        for (found, uris) in found.iter_mut().zip(&uris) {
+            for uri in uris {
+                found.extend(self.expressions.lookup_uri(uri).categories());
+            }
         }
-        in_order(&found, database)
+        let found = found.iter();
+        found.map(|found| in_order(found, database)).collect()
     }
 
     /// Adds the categories of URL rules and of expressions.
@@ -143,6 +166,44 @@ impl Model {
         }
         found.extend(self.expressions.lookup_uri(uri).categories());
     }
+}
+
+/// Rules that are compared with all URIs before the next ones are.
+const SCANNED_AT_ONCE: usize = 1024;
+
+/// The last bytes of every name, and which of them it has.
+struct Ends(Vec<(u64, u64)>);
+
+impl Ends {
+    fn of<'a>(names: impl Iterator<Item = &'a String>) -> Self {
+        Self(names.map(|name| end_of(name)).collect())
+    }
+
+    /// Tells of every name whose last bytes are those of a host.
+    fn scan<'a>(
+        &self,
+        hosts: &[(usize, &'a NormalUri, u64)],
+        mut each: impl FnMut(usize, &'a NormalUri, usize),
+    ) {
+        for (block, ends) in self.0.chunks(SCANNED_AT_ONCE).enumerate() {
+            for (at, uri, host) in hosts {
+                for (rule, (end, mask)) in ends.iter().enumerate() {
+                    if host & mask == *end {
+                        each(*at, uri, block * SCANNED_AT_ONCE + rule);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Returns up to eight last bytes, the last one highest, and the bits that they take.
+fn end_of(name: &str) -> (u64, u64) {
+    let mut end = (0, 0);
+    for byte in name.bytes().rev().take(8).collect::<Vec<_>>().iter().rev() {
+        end = (end.0 >> 8 | u64::from(*byte) << 56, end.1 >> 8 | 0xff << 56);
+    }
+    end
 }
 
 /// Makes up URIs about the lists: names as listed, below and above them, changed by a letter, and
@@ -221,9 +282,10 @@ mod tests {
                 continue;
             };
             let listed: Vec<&str> = database.lookup(&readings).categories().collect();
-            assert_eq!(listed, model.scanned(&readings, &database), "{text}");
             assert_eq!(listed, model.categories(&readings, &database), "{text}");
             found += usize::from(!listed.is_empty());
+            let scanned = model.scanned(&[readings], &database);
+            assert_eq!(scanned, [listed], "{text}");
         }
         assert!(found > 100, "{found}");
     }

@@ -19,10 +19,11 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   ci                                   both, with --require-all
   bench [-- ARGUMENTS]                 the benches
   bench-categories [-- --data FOLDER] [--rules COUNT]
-                                       category look-ups at three sizes, beside a map, `fst` and
-                                       squidGuard; the folder has lists, else names are made up
-  check-categories -- FOLDER [QUERIES] look-ups in the lists of a folder against a slow model, and
-                                       below every listed name
+                                       category look-ups and builds at three sizes, beside a map, `fst`
+                                       and squidGuard; the folder has lists, else names are made up. All
+                                       three are written to benches/CATEGORIES.md
+  check-categories -- FOLDER [QUERIES] look-ups in the lists of a folder against a scan of every rule,
+                                       a million of them, and below every listed name
   fuzz [TARGET...] [--seconds N] [--sanitizer NAME]
                                        the fuzz targets one after another, 60 seconds each
   icap-load [-- --rounds N]            the ICAP server and c-icap under the same load, in turn; writes
@@ -87,7 +88,8 @@ fn main() -> ExitCode {
             test(&all).and_then(|()| lint(&all))
         }
         "bench" => cargo(&["bench", "--package", "benches"], &options.rest),
-        "bench-categories" => cargo(&BENCH_CATEGORIES, &options.rest),
+        "bench-categories" => cargo(&["build", "--release", "--package", "weir"], &[])
+            .and_then(|()| cargo(&BENCH_CATEGORIES, &options.rest)),
         "check-categories" => cargo(&CHECK_CATEGORIES, &options.rest),
         "peers" => binary("compare", &options),
         "conformance" => binary("conform", &options),
