@@ -13,7 +13,7 @@
 //! | `peer` | one connection: capabilities, watchdog, disconnect, reconnect |
 //! | `client` | requests over several peers, their answers, failover |
 //!
-//! Bytes become a [`Message`] in two steps: [`frame`] says how long the first message is, and
+//! Bytes become a [`Message`] in two steps: [`frame()`] says how long the first message is, and
 //! [`Message::read`] reads it. A command is a view that is made from a message with `read`, and
 //! becomes one with `message`.
 

@@ -17,5 +17,5 @@ mod settings;
 mod subscriber;
 
 pub use facts::{Carrier, Facts, RULE_NAME_LEN_MAX, RULES_MAX};
-pub use machine::{Gx, Note, SESSIONS_MAX};
+pub use machine::{Ask, Gx, Note, SESSIONS_MAX};
 pub use settings::{Capability, RETRY_MAX, Release, Settings};

@@ -31,6 +31,17 @@ pub enum Note {
     BadAnswer(Bad),
 }
 
+/// What to ask the policy server.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Ask {
+    /// The session that it is about.
+    pub session: SessionKey,
+    /// Whether the session begins, changes or ends.
+    pub kind: RequestType,
+    /// The CCR, without ids.
+    pub message: Message,
+}
+
 /// All sessions at the policy server.
 #[derive(Debug)]
 pub struct Gx {
@@ -148,9 +159,9 @@ impl Gx {
         }
     }
 
-    /// Returns what to ask next, and for which session; its answer comes back by
+    /// Returns what to ask next; its answer comes back by
     /// [`answered`](Self::answered) or [`failed`](Self::failed).
-    pub fn next_request(&mut self) -> Option<(SessionKey, Message)> {
+    pub fn next_request(&mut self) -> Option<Ask> {
         loop {
             let key = self.ready.pop_front()?;
             let Some(held) = self.sessions.get_mut(&key) else {
@@ -177,7 +188,11 @@ impl Gx {
             if held.wish == Wish::Tell {
                 held.wish = Wish::None;
             }
-            return Some((key, message));
+            return Some(Ask {
+                session: key,
+                kind,
+                message,
+            });
         }
     }
 

@@ -133,11 +133,11 @@ impl World {
 
     fn tells(&mut self, event: SessionEvent, kind: RequestType) -> Message {
         self.gx.tell(event, self.now).unwrap();
-        let (key, message) = self.gx.next_request().unwrap();
-        assert_eq!(key, KEY);
-        let request = CreditControlRequest::read(&message).unwrap();
+        let ask = self.gx.next_request().unwrap();
+        assert_eq!((ask.session, ask.kind), (KEY, kind));
+        let request = CreditControlRequest::read(&ask.message).unwrap();
         assert_eq!(request.kind, kind);
-        message
+        ask.message
     }
 
     fn answers(&mut self, request: &Message, avps: &[Avp]) {

@@ -8,7 +8,7 @@ use diameter::client::{Client, ClientAct, is_trouble};
 use diameter::command::{Outcome, RequestType};
 use diameter::peer::{Act, CloseReason, Standing};
 use diameter::{Dictionary, Message};
-use gx::{Gx, Note};
+use gx::{Ask, Gx, Note};
 use service::Drain;
 use sessions::{Fallback, ProfileFacts, Reselect, SessionEvent, SessionKey};
 use tokio::sync::mpsc;
@@ -149,21 +149,21 @@ impl Driver {
             if is_stopping || self.client.room() == 0 {
                 break;
             }
-            let Some((session, message)) = self.gx.next_request() else {
+            let Some(ask) = self.gx.next_request() else {
                 break;
             };
-            self.ask(session, message);
+            self.ask(ask);
         }
         self.metrics.sessions.set(number(self.gx.len()));
         self.metrics.pending.set(number(self.client.pending()));
     }
 
-    fn ask(&mut self, session: SessionKey, message: Message) {
-        let kind = diameter::command::CreditControlRequest::read(&message);
-        let Ok(kind) = kind.map(|request| request.kind) else {
-            debug_assert!(false, "a request of our own can be read");
-            return;
-        };
+    fn ask(&mut self, ask: Ask) {
+        let Ask {
+            session,
+            kind,
+            message,
+        } = ask;
         let ticket = Ticket {
             session,
             kind,

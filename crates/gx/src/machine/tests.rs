@@ -290,10 +290,10 @@ fn sessions_do_not_wait_for_each_other() {
     let mut world = World::new();
     world.open(ONE);
     world.open(TWO);
-    let (first, _) = world.gx.next_request().unwrap();
-    let (second, asked) = world.gx.next_request().unwrap();
-    assert_eq!((first, second), (ONE, TWO));
-    let reply = world.reply(&asked, &[profile(3)]);
+    let first = world.gx.next_request().unwrap();
+    let second = world.gx.next_request().unwrap();
+    assert_eq!((first.session, second.session), (ONE, TWO));
+    let reply = world.reply(&second.message, &[profile(3)]);
     world.gx.answered(TWO, &reply, world.now);
     assert_eq!(world.notes(), ["2: id 3"]);
 }
@@ -376,8 +376,8 @@ proptest! {
                 world.gx.answered(SessionKey(key), &reply, world.now);
             }
             world.happens(Event::Wait, &mut asked, &mut closed);
-            while let Some((key, request)) = world.gx.next_request() {
-                prop_assert!(asked.insert(key.0, request).is_none(), "one request at a time");
+            while let Some(ask) = world.gx.next_request() {
+                prop_assert!(asked.insert(ask.session.0, ask.message).is_none(), "one request at a time");
             }
         }
         prop_assert!(asked.is_empty() && world.gx.wakes().is_none() && !world.gx.is_ready());
@@ -432,9 +432,9 @@ impl World {
                     .unwrap();
             }
             Event::Ask => {
-                if let Some((key, request)) = self.gx.next_request() {
+                if let Some(ask) = self.gx.next_request() {
                     assert!(
-                        asked.insert(key.0, request).is_none(),
+                        asked.insert(ask.session.0, ask.message).is_none(),
                         "one request at a time"
                     );
                 }
@@ -479,7 +479,7 @@ impl World {
     }
 
     fn ask(&mut self) -> Message {
-        self.gx.next_request().unwrap().1
+        self.gx.next_request().unwrap().message
     }
 
     #[track_caller]
