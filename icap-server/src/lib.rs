@@ -23,6 +23,6 @@ pub use connection::{COPY_WINDOW, OUTPUT_LEN_MAX};
 pub use content::{Content, OPTIONS_TTL_S};
 pub use door::{TlsError, check_tls};
 pub use metrics::PullOutcome;
-pub use run::{RETIRE_WAIT_MAX, Running, StartError, start};
+pub use run::{RETIRE_WAIT_MAX, Running, StartError, start, start_with};
 pub use wire::{LINGER_DEADLINE, LINGER_LEN_MAX};
 pub use worker::REFUSALS_MAX;

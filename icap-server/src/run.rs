@@ -80,6 +80,19 @@ pub enum StartError {
 /// Fails if an address cannot be bound, a file of a TLS listener cannot be used, or a thread
 /// cannot be started.
 pub async fn start(config: Config, content: Content) -> Result<Running, StartError> {
+    start_with(config, content, admin::Added::default()).await
+}
+
+/// Starts as [`start`] does, with more on the pages of the admin endpoint.
+///
+/// # Errors
+///
+/// As [`start`].
+pub async fn start_with(
+    config: Config,
+    content: Content,
+    added: admin::Added,
+) -> Result<Running, StartError> {
     check_descriptors(config.connections_max.get());
     let doors = doors(&config).map_err(StartError::Tls)?;
     let admin = match config.admin {
@@ -109,7 +122,7 @@ pub async fn start(config: Config, content: Content) -> Result<Running, StartErr
     }
     if let Some((admin, address)) = admin {
         running.admin = Some(address);
-        admin.serve(pages(&shared), &running.admin_drain);
+        admin.serve(pages(&shared, added), &running.admin_drain);
         info!(listener = "icap_server_admin", %address, "listening");
     }
     running.tell(count);
@@ -360,11 +373,11 @@ fn spawn_accepts(listeners: Vec<(usize, Listener)>, shared: &Arc<Shared>) -> io:
     Ok(())
 }
 
-fn pages(shared: &Arc<Shared>) -> admin::Pages {
+fn pages(shared: &Arc<Shared>, added: admin::Added) -> admin::Pages {
     let metrics = shared.metrics.clone();
     let drain = shared.drain.clone();
     admin::Pages {
-        metrics: Arc::new(move || metrics.text()),
+        metrics: Arc::new(move || added.behind(metrics.text())),
         ready: Arc::new(move || match drain.is_requested() {
             true => Err("stopping".to_owned()),
             false => Ok(()),

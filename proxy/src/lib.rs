@@ -26,5 +26,5 @@ mod tls;
 mod worker;
 
 pub use icap::{IcapTlsError, check_icap_tls};
-pub use run::{Running, StartError, start};
+pub use run::{Running, StartError, start, start_with};
 pub use state::Content;

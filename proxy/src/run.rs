@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use service::admin::Pages;
+use service::admin::{Added, Pages};
 use service::{Admin, Drain};
 use tracing::{info, warn};
 
@@ -83,6 +83,19 @@ pub enum StartError {
 /// Fails if an address cannot be bound, the access log cannot be opened, or the system has no
 /// thread to give.
 pub async fn start(config: Config, content: Content) -> Result<Running, StartError> {
+    start_with(config, content, Added::default()).await
+}
+
+/// Starts as [`start`] does, with more on the pages of the admin endpoint.
+///
+/// # Errors
+///
+/// As [`start`].
+pub async fn start_with(
+    config: Config,
+    content: Content,
+    added: Added,
+) -> Result<Running, StartError> {
     if let Err(error) = service::raise_descriptor_limit() {
         warn!(%error, "cannot raise the limit of open files");
     }
@@ -116,7 +129,7 @@ pub async fn start(config: Config, content: Content) -> Result<Running, StartErr
         }
     }
     if let Some((admin, _)) = admin {
-        admin.serve(running.pages(), &running.background);
+        admin.serve(running.pages(added), &running.background);
     }
     for (mode, address) in modes.into_iter().zip(&running.addresses) {
         info!(listener = mode.as_str(), %address, "listening");
@@ -191,11 +204,11 @@ impl Running {
     }
 
     /// Returns what the admin endpoint shows.
-    fn pages(&self) -> Pages {
+    fn pages(&self, added: Added) -> Pages {
         let metrics = Arc::clone(&self.shared.metrics);
         let drain = self.drain.clone();
         Pages {
-            metrics: Arc::new(move || metrics.encode()),
+            metrics: Arc::new(move || added.behind(metrics.encode())),
             ready: Arc::new(move || match drain.is_requested() {
                 false => Ok(()),
                 true => Err("draining".to_owned()),

@@ -75,6 +75,32 @@ pub struct Pages {
     pub explain: Option<Explain>,
 }
 
+/// What the rest of the program adds to the pages of an endpoint.
+#[derive(Clone, Default)]
+pub struct Added {
+    /// Returns further metrics as OpenMetrics text.
+    pub metrics: Option<Arc<dyn Fn() -> String + Send + Sync>>,
+}
+
+impl Added {
+    /// Returns OpenMetrics text with the further metrics behind it.
+    #[must_use]
+    pub fn behind(&self, text: String) -> String {
+        let Some(metrics) = &self.metrics else {
+            return text;
+        };
+        // One text has one end.
+        let own = text.strip_suffix("# EOF\n").unwrap_or(&text);
+        format!("{own}{}", metrics())
+    }
+}
+
+impl fmt::Debug for Added {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Added").finish_non_exhaustive()
+    }
+}
+
 /// A bound admin endpoint that does not serve yet.
 #[derive(Debug)]
 pub struct Admin {

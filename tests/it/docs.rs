@@ -173,6 +173,7 @@ proxy:
   admin: 127.0.0.1:0
   listen: [{mode: explicit, address: '127.0.0.1:0'}]
 icap_server: {admin: '127.0.0.1:0', listen: ['127.0.0.1:0'], categories: lists}
+sessions: {live: {sessions_max: 100}}
 ";
 
 const POLICY: &str = "

@@ -34,6 +34,7 @@ mod places;
 mod policy_as_code;
 mod protocols;
 mod pulls;
+mod radius;
 mod reloads;
 mod s4;
 mod schemas;

@@ -16,6 +16,8 @@ use crate::load;
 
 pub mod file;
 
+pub use file::Live;
+
 /// Everything that a configuration file says, and what the files say that it names. The category
 /// lists are not read yet.
 #[derive(Clone, Debug)]
@@ -32,6 +34,8 @@ pub struct Config {
     pub policy: Option<Arc<PolicySet>>,
     /// Who is behind an address.
     pub sessions: Directory,
+    /// What the network reports of it; absent: that is not taken.
+    pub live: Option<Live>,
     /// Differs when the text of the file, of the policy or of a list does.
     pub tag: String,
 }
@@ -131,10 +135,9 @@ impl Reader<'_> {
             let text = "the proxy decides by a policy; name its file with the key `policy`";
             remarks.error(*place, text);
         }
-        let sessions = file
-            .sessions
-            .unwrap_or_default()
-            .resolve(policy.as_deref(), remarks);
+        let written = file.sessions.unwrap_or_default();
+        let live = written.resolve_live((self.files, self.path), policy.as_deref(), remarks);
+        let sessions = written.resolve(policy.as_deref(), remarks);
         let mut static_hosts = BTreeMap::new();
         let proxy = file.proxy.map(|Placed { value, place }| {
             static_hosts = value.static_hosts(remarks);
@@ -170,6 +173,7 @@ impl Reader<'_> {
             icap_server,
             policy,
             sessions,
+            live,
             tag: self.digest.borrow().finalize().to_hex().to_string(),
         }
     }

@@ -14,6 +14,7 @@ mod excerpt;
 mod failure;
 pub mod files;
 pub mod import;
+mod live;
 pub mod load;
 mod pull;
 #[cfg(test)]

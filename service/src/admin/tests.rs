@@ -145,6 +145,16 @@ async fn started() -> (SocketAddr, Drain) {
     (address, drain)
 }
 
+#[test]
+fn metrics_that_were_added_are_before_the_one_end() {
+    let own = || "a_total 1\n# EOF\n".to_owned();
+    assert_eq!(Added::default().behind(own()), own());
+    let added = Added {
+        metrics: Some(Arc::new(|| "b 2\n# EOF\n".to_owned())),
+    };
+    assert_eq!(added.behind(own()), "a_total 1\nb 2\n# EOF\n");
+}
+
 fn pages() -> Pages {
     Pages {
         metrics: Arc::new(|| "a_total 1\n# EOF\n".to_owned()),

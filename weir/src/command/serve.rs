@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use policy::Diagnostic;
+use service::admin::Added;
 use service::signals::{self, Hangups};
 use service::{exit, telemetry};
 use tokio::runtime::{self, Runtime};
@@ -14,6 +15,7 @@ use tracing::{info, warn};
 
 use crate::config::{self, Config, Loaded};
 use crate::files::Files;
+use crate::live::Live;
 use crate::{Failure, load};
 
 mod follow;
@@ -70,6 +72,7 @@ pub(crate) struct Servers {
     icap_server: Option<icap_server::Running>,
     /// With the ICAP server.
     follow: Option<Follow>,
+    live: Option<Live>,
 }
 
 fn serve(plan: &Plan) -> Result<u8, Failure> {
@@ -181,12 +184,21 @@ impl Servers {
             proxy: None,
             icap_server: None,
             follow: None,
+            live: None,
         };
+        if let Some(live) = &config.live {
+            let live = Live::start(live).map_err(|error| plan.failed("sessions", error))?;
+            servers.live = Some(live);
+        }
+        servers.with_live(&mut config);
         if let Some(basis) = Basis::of(&config) {
             basis.fetch_first().await?;
             let seen = basis.stamp();
             let content = icap_content(plan, &basis).map_err(Failure::Configuration)?;
-            let started = icap_server::start(basis.server.config.clone(), content).await;
+            // One admin endpoint tells of them: the proxy's, where there is one.
+            let added = servers.added(config.proxy.is_none());
+            let started = icap_server::start_with(basis.server.config.clone(), content, added);
+            let started = started.await;
             servers.icap_server = Some(started.map_err(|error| plan.failed("ICAP server", error))?);
             servers.follow = Some(Follow::start(basis, seen)?);
         }
@@ -194,7 +206,7 @@ impl Servers {
             servers.ask_own(&mut config);
         }
         if let Some((config, content)) = servers.proxy_content(config) {
-            match proxy::start(config, content).await {
+            match proxy::start_with(config, content, servers.added(true)).await {
                 Ok(running) => servers.proxy = Some(running),
                 Err(error) => {
                     servers.stop().await;
@@ -216,6 +228,8 @@ impl Servers {
         if plan.addresses.is_some() {
             self.ask_own(&mut config);
         }
+        self.with_live(&mut config);
+        let reported = config.live.take();
         let icap = Basis::of(&config).map(|basis| {
             let seen = basis.stamp();
             icap_content(plan, &basis).map(|content| (basis, seen, content))
@@ -236,8 +250,27 @@ impl Servers {
         {
             tell_fixed(running.reload(config, content));
         }
+        match (&mut self.live, reported) {
+            (Some(live), reported) => tell_fixed(live.reload(reported)),
+            (None, Some(_)) => tell_fixed(vec!["sessions.live"]),
+            (None, None) => {}
+        }
         info!("configuration in force");
         Ok(())
+    }
+
+    /// Lets the sessions of a configuration be looked for among live ones first.
+    fn with_live(&self, config: &mut Config) {
+        let live = self.live.as_ref().map(|live| Arc::clone(&live.table));
+        config.sessions = std::mem::take(&mut config.sessions).with_live(live);
+    }
+
+    /// Returns what an admin endpoint shows of live sessions, if it is the one that does.
+    fn added(&self, shows: bool) -> Added {
+        match (&self.live, shows) {
+            (Some(live), true) => live.added(),
+            (None, _) | (Some(_), false) => Added::default(),
+        }
     }
 
     /// Completes with news about categories. Dropping the future loses none.
@@ -279,6 +312,9 @@ impl Servers {
             Some(running) => leftover + running.stop().await,
             None => leftover,
         };
+        if let Some(live) = self.live {
+            live.stop().await;
+        }
         match leftover {
             0 => info!("stopped"),
             connections => warn!(connections, "stopped at the end of the grace period"),

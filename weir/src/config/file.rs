@@ -1,12 +1,21 @@
 //! The configuration file as written.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use policy::PolicySet;
 use policy::written::{Named, Placed, Remarks, Written, quote};
 use serde::Deserialize;
 use sessions::{DIGITS_MAX, Digits, Session};
+
+mod live;
+
+pub use live::{
+    LIFETIME_S_DEFAULT, LIFETIME_S_MAX, Live, SECRET_FILE_LEN_MAX, SESSIONS_DEFAULT, VALUE_LEN_MAX,
+};
+
+use crate::files::Files;
 
 /// `sessions.static`: entries at most.
 pub const STATIC_SESSIONS_MAX: usize = 100_000;
@@ -45,6 +54,8 @@ pub struct Sessions {
     rules: Vec<Rule>,
     #[serde(default)]
     users: Named<User>,
+    live: Option<live::Table>,
+    radius: Option<live::Radius>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -105,6 +116,27 @@ impl Sessions {
         let selection = reader.selection(self);
         let users = reader.users(&self.users);
         sessions::Directory::new(ranges, selection).with_users(users)
+    }
+}
+
+impl Sessions {
+    /// Returns what the file says about sessions that the network reports; none: they are not
+    /// taken. Secrets are read, with paths relative to the file at `path`.
+    pub fn resolve_live(
+        &self,
+        (files, path): (Files, &Path),
+        policy: Option<&PolicySet>,
+        remarks: &mut Remarks,
+    ) -> Option<Live> {
+        let mut reader = Reader { policy, remarks };
+        let radius = self.radius.as_ref();
+        let radius = radius.map(|radius| radius.resolve((files, path), &mut reader));
+        let table = match (&self.live, &radius) {
+            (Some(table), _) => table,
+            (None, Some(_)) => &live::Table::default(),
+            (None, None) => return None,
+        };
+        table.resolve(path, radius, remarks)
     }
 }
 

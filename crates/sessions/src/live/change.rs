@@ -38,6 +38,8 @@ impl LiveSessions {
             .closed
             .covers(owner_hash(&report.nas, &report.id), event_s)
             || old.as_ref().is_some_and(|old| event_s < old.changed_s)
+            // What was so long ago has ended since, and may be a replay.
+            || event_s.saturating_add(self.limits.lifetime_s) <= now_s
         {
             return Ok(Applied::Stale);
         }

@@ -93,6 +93,14 @@ fn a_session_that_nobody_reports_any_more_ends() {
 }
 
 #[test]
+fn a_report_of_long_ago_opens_nothing() {
+    let live = LiveSessions::new(LIMITS);
+    let old = report("a", &["10.0.0.1/32"], 10);
+    assert!(matches!(live.report(&old, 110), Ok(Applied::Stale)));
+    assert!(matches!(live.report(&old, 109), Ok(Applied::Opened(_))));
+}
+
+#[test]
 fn a_full_table_takes_no_more_and_loses_nothing() {
     let limits = LiveLimits {
         sessions_max: 2,

@@ -122,6 +122,8 @@ pub(crate) fn unselected(
 ) -> Vec<Diagnostic> {
     // A policy server selects by the id.
     let mut selected: HashSet<&str> = config.sessions.profiles().map(AsRef::as_ref).collect();
+    let live = config.live.iter().flat_map(crate::config::Live::profiles);
+    selected.extend(live.map(AsRef::as_ref));
     selected.extend(policy.default_profile().map(|profile| &*profile.name));
     let by_id = outline.profiles.iter().filter(|profile| profile.has_id);
     selected.extend(by_id.map(|profile| profile.name.as_str()));

@@ -90,6 +90,7 @@ impl Model {
         let old = old.filter(|it| self.is_open_now(it)).cloned();
         if self.ended.iter().any(late)
             || old.as_ref().is_some_and(|old| event_s < old.event_s)
+            || event_s + LIMITS.lifetime_s <= self.now_s
             || owner.0.is_some_and(|nas| event_s < self.cleared_s[nas])
         {
             return;

@@ -1,0 +1,89 @@
+//! Everything that is counted of live sessions. Compared with docs/METRICS.md by a test.
+
+use std::sync::Arc;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use sessions::LiveSessions;
+
+use crate::radius::Outcome;
+
+/// The metrics of live sessions. Labels are words of enums.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    live: Arc<LiveSessions>,
+    sessions: Gauge,
+    ended: Counter,
+    reports: Family<OutcomeLabel, Counter>,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+impl Metrics {
+    /// Creates the metrics of a table.
+    #[must_use]
+    pub fn new(live: Arc<LiveSessions>) -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("weir"),
+            live,
+            sessions: Gauge::default(),
+            ended: Counter::default(),
+            reports: Family::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    /// Returns all metrics as OpenMetrics text.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let sessions = i64::try_from(self.live.len()).unwrap_or(i64::MAX);
+        self.sessions.set(sessions);
+        let mut text = String::new();
+        match encode(&mut text, &self.registry) {
+            Ok(()) => text,
+            // Writing to a string does not fail.
+            Err(std::fmt::Error) => String::new(),
+        }
+    }
+
+    /// Counts what became of a datagram.
+    pub(crate) fn reported(&self, outcome: Outcome) {
+        let label = OutcomeLabel {
+            outcome: outcome.as_str(),
+        };
+        self.reports.get_or_create(&label).inc();
+    }
+
+    /// Counts sessions that ended because nobody reported them any more.
+    pub(crate) fn ended(&self, sessions: usize) {
+        self.ended
+            .inc_by(u64::try_from(sessions).unwrap_or(u64::MAX));
+    }
+
+    fn register(&mut self) {
+        self.registry.register(
+            "live_sessions",
+            "Live sessions that are kept",
+            self.sessions.clone(),
+        );
+        self.registry.register(
+            "live_sessions_expired",
+            "Live sessions dropped because their time was over or their NAS was switched",
+            self.ended.clone(),
+        );
+        self.registry.register(
+            "radius_requests",
+            "Datagrams at the RADIUS listeners",
+            self.reports.clone(),
+        );
+    }
+}

@@ -1,0 +1,90 @@
+//! RADIUS of others: radclient, which sends what a NAS sends, and FreeRADIUS, which passes it on.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::net::{SocketAddr, UdpSocket};
+use std::process::{Child, Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+use crate::program::write_files;
+
+/// What the relay shares with those who report to it.
+pub const RELAY_SECRET: &str = "nas-secret";
+
+/// FreeRADIUS, which passes accounting on and waits for the answer.
+#[derive(Debug)]
+pub struct Relay {
+    child: Child,
+    dir: TempDir,
+    /// Where it takes accounting.
+    pub address: SocketAddr,
+}
+
+/// Sends an accounting request once, or again until it is answered, with the attributes that the
+/// lines name; returns whether there was a good answer, and what radclient printed.
+pub fn radclient(to: SocketAddr, secret: &str, lines: &str) -> (bool, String) {
+    let mut child = Command::new("radclient")
+        .args(["-x", "-r", "1", "-t", "2", &to.to_string(), "acct", secret])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("radclient starts");
+    let mut input = child.stdin.take().expect("piped");
+    input.write_all(lines.as_bytes()).expect("it reads");
+    drop(input);
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = child.wait_with_output().expect("it ends");
+    let text = String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned();
+    let answered = status.success() && text.contains("Received Accounting-Response");
+    (answered, text)
+}
+
+impl Relay {
+    /// Starts FreeRADIUS, which passes all accounting on to `weir`.
+    pub fn start(weir: SocketAddr, secret: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let free = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        let address = free.local_addr().expect("an address");
+        let config = include_str!("freeradius.conf")
+            .replace("@DIR@", &dir.path().display().to_string())
+            .replace("@PORT@", &address.port().to_string())
+            .replace("@WEIR@", &weir.port().to_string())
+            .replace("@SECRET@", secret);
+        write_files(dir.path(), &[("radiusd.conf", &config)]);
+        std::fs::create_dir_all(dir.path().join("run")).expect("a directory");
+        let output = File::create(dir.path().join("output")).expect("a file");
+        drop(free);
+        let child = Command::new("freeradius")
+            .args(["-f", "-n", "radiusd", "-d"])
+            .arg(dir.path())
+            .args(["-l", "stdout"])
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().expect("a second handle"))
+            .stderr(output)
+            .spawn()
+            .expect("freeradius starts");
+        Self {
+            child,
+            dir,
+            address,
+        }
+    }
+
+    /// Returns what it printed so far.
+    pub fn output(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("output")).unwrap_or_default()
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // Already gone is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,169 @@
+//! Live sessions in the running program: the table, who reports, and the snapshot.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use feeds::Metrics;
+use feeds::radius::{self, Radius};
+use service::Drain;
+use service::admin::Added;
+use sessions::{LiveLimits, LiveSessions, SNAPSHOT_RECORD_LEN_MAX};
+use tracing::{error, info, warn};
+
+use crate::config::Live as Config;
+
+/// How long what takes reports may need to end.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What is kept of live sessions for as long as the program runs.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) table: Arc<LiveSessions>,
+    metrics: Arc<Metrics>,
+    radius: Option<Radius>,
+    limits: LiveLimits,
+    snapshot: Option<PathBuf>,
+    drain: Drain,
+}
+
+/// An address where sessions are reported could not be bound.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}")]
+pub(crate) struct ListenError {
+    address: std::net::SocketAddr,
+    source: io::Error,
+}
+
+impl Live {
+    /// Takes the snapshot, and starts to take reports.
+    pub(crate) fn start(config: &Config) -> Result<Self, ListenError> {
+        let table = Arc::new(LiveSessions::new(config.limits));
+        if let Some(path) = &config.snapshot {
+            restore(&table, path);
+        }
+        let metrics = Arc::new(Metrics::new(Arc::clone(&table)));
+        let drain = Drain::default();
+        radius::sweep(&table, &metrics, &drain);
+        let radius = config.radius.clone();
+        let radius = radius.map(|config| Radius::start(config, &table, &metrics, &drain));
+        let radius = radius.transpose().map_err(|wrong| ListenError {
+            address: wrong.address,
+            source: wrong.source,
+        })?;
+        for address in radius.iter().flat_map(Radius::addresses) {
+            info!(listener = "radius", %address, "listening");
+        }
+        Ok(Self {
+            table,
+            metrics,
+            radius,
+            limits: config.limits,
+            snapshot: config.snapshot.clone(),
+            drain,
+        })
+    }
+
+    /// Returns what an admin endpoint shows of it.
+    pub(crate) fn added(&self) -> Added {
+        let metrics = Arc::clone(&self.metrics);
+        Added {
+            metrics: Some(Arc::new(move || metrics.encode())),
+        }
+    }
+
+    /// Puts changed settings in force. Returns those that need a restart.
+    pub(crate) fn reload(&mut self, config: Option<Config>) -> Vec<&'static str> {
+        let Some(config) = config else {
+            return vec!["sessions.live"];
+        };
+        let mut fixed = Vec::new();
+        if config.limits != self.limits {
+            fixed.push("sessions.live");
+        }
+        self.snapshot = config.snapshot;
+        match (&self.radius, config.radius) {
+            (Some(running), Some(config)) => {
+                if running.reload(config) {
+                    fixed.push("sessions.radius.listen");
+                }
+            }
+            (None, None) => {}
+            (Some(_), None) | (None, Some(_)) => fixed.push("sessions.radius"),
+        }
+        fixed
+    }
+
+    /// Takes no more reports, and writes the snapshot.
+    pub(crate) async fn stop(self) {
+        if self.drain.drain(GRACE).await.is_err() {
+            warn!("a report of a session was still under way");
+        }
+        let Some(path) = self.snapshot else {
+            return;
+        };
+        let written = tokio::task::spawn_blocking(move || {
+            let sessions = self.table.len();
+            write(&path, &self.table.snapshot()).map(|()| sessions)
+        });
+        match written.await {
+            Ok(Ok(sessions)) => info!(sessions, "live sessions are kept"),
+            Ok(Err(error)) => error!(%error, "cannot keep live sessions"),
+            // The runtime is ending already.
+            Err(_) => {}
+        }
+    }
+}
+
+/// Takes the sessions of a snapshot. One that cannot be used is told of and left where it is: to
+/// start without it is better than not to start.
+fn restore(table: &LiveSessions, path: &Path) {
+    let bytes = match read(path, table.limits().sessions_max) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return,
+        Err(error) => {
+            error!(path = %path.display(), %error, "cannot read the snapshot of live sessions");
+            return;
+        }
+    };
+    match table.restore(&bytes, radius::now_s()) {
+        Ok((sessions, 0)) => info!(sessions, "live sessions restored"),
+        Ok((sessions, left_out)) => {
+            warn!(
+                sessions,
+                left_out, "live sessions restored as far as there is room"
+            );
+        }
+        Err(error) => {
+            error!(path = %path.display(), %error, "the snapshot of live sessions is refused");
+        }
+    }
+}
+
+/// Reads a file that may not be there, and is not longer than so many sessions may be.
+fn read(path: &Path, sessions_max: usize) -> io::Result<Option<Vec<u8>>> {
+    let len_max = (sessions_max + sessions::NAS_MAX + 1).saturating_mul(SNAPSHOT_RECORD_LEN_MAX);
+    let found = match fs::metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if usize::try_from(found.len()).map_or(true, |len| len > len_max) {
+        let text = format!("it has more than the {len_max} bytes that `sessions_max` allows");
+        return Err(io::Error::other(text));
+    }
+    fs::read(path).map(Some)
+}
+
+/// Writes a file whole, or not at all.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    let mut file = fs::File::create(&beside)?;
+    io::Write::write_all(&mut file, bytes)?;
+    file.sync_all()?;
+    fs::rename(beside, path)
+}
