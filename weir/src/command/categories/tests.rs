@@ -77,7 +77,7 @@ fn counts() {
         category	domains	urls	expressions
         news	1	0	0
         total	1	0	0
-        bytes	832
+        bytes	704
         tag	e706854c01d506d53a82a7c9905f9a5b
     "#]]
     .assert_eq(&String::from_utf8(out).unwrap());
