@@ -58,7 +58,7 @@ pub(crate) async fn read(
             match announced(&bytes) {
                 Announced::Header(client, len) => {
                     bytes.advance(len);
-                    return Ok((client.unwrap_or(balancer), std::mem::take(&mut bytes)));
+                    return Ok((who(client, balancer), std::mem::take(&mut bytes)));
                 }
                 Announced::Malformed => return Err(Unannounced::NoHeader),
                 Announced::Partial => {}
@@ -75,7 +75,17 @@ pub(crate) async fn read(
         .unwrap_or(Err(Unannounced::NoHeader))
 }
 
+/// Returns who the client is. Loopback of another machine is that machine: it must not be taken
+/// for a client on this one.
+fn who(announced: Option<SocketAddr>, balancer: SocketAddr) -> SocketAddr {
+    let is_here = balancer.ip().is_loopback();
+    let client = announced.filter(|client| is_here || !client.ip().is_loopback());
+    client.unwrap_or(balancer)
+}
+
 fn announced(bytes: &[u8]) -> Announced {
+    // What follows a header is not looked at, and a longer one never ends.
+    let bytes = bytes.get(..HEADER_LEN_MAX).unwrap_or(bytes);
     let begins = |prefix: &&[u8]| bytes.starts_with(prefix) || prefix.starts_with(bytes);
     if !PREFIXES.iter().any(begins) {
         return Announced::Malformed;
@@ -201,5 +211,28 @@ mod tests {
         }
         let much = version_2(1, 0x11, &[0; HEADER_LEN_MAX]);
         assert_eq!(announced(&much[..HEADER_LEN_MAX]), Announced::Malformed);
+        assert_eq!(announced(&much), Announced::Malformed, "in one piece too");
+        let most = version_2(0, 0, &[0; HEADER_LEN_MAX - 16]);
+        let whole = Announced::Header(None, HEADER_LEN_MAX);
+        assert_eq!(announced(&[&most[..], b"GET"].concat()), whole);
+        assert_eq!(announced(&most[..HEADER_LEN_MAX - 1]), Announced::Partial);
+    }
+
+    #[test]
+    fn loopback_of_another_machine_is_that_machine() {
+        let [here, there] = ["127.0.0.1:1", "10.0.0.1:1"].map(|text| text.parse().unwrap());
+        for (client, balancer, expected) in [
+            ("127.0.0.1:9", there, "10.0.0.1:1"),
+            ("127.8.8.8:9", there, "10.0.0.1:1"),
+            ("[::1]:9", there, "10.0.0.1:1"),
+            ("127.0.0.1:9", here, "127.0.0.1:9"),
+            ("[::1]:9", here, "[::1]:9"),
+            ("192.0.2.1:9", there, "192.0.2.1:9"),
+            ("192.0.2.1:9", here, "192.0.2.1:9"),
+        ] {
+            let found = who(client.parse().ok(), balancer);
+            assert_eq!(found, expected.parse().unwrap(), "{client} by {balancer}");
+        }
+        assert_eq!(who(None, there), there);
     }
 }

@@ -7,6 +7,8 @@ use tests::gateway::{Gateway, Setup};
 use tests::origin::Origin;
 use tests::{peers, program_missing, tier_missing};
 
+use crate::wait_for_decisions;
+
 const POLICY: &str = "
 profiles:
   child: {default_action: block, unknown_action: block, error_action: block,
@@ -102,7 +104,7 @@ fn a_load_balancer_that_speaks_for_itself_is_the_client() {
         client.send(header);
         assert_eq!(client.get("http://web.test/").status, 200);
     }
-    let lines = gateway.program.decisions(&["http://web.test/"]);
+    let lines = wait_for_decisions(&gateway, &["http://web.test/"], 2);
     let from_balancer = |line: &serde_json::Value| {
         let client = line["client"].as_str().unwrap();
         client.starts_with("127.0.0.1:")
