@@ -199,6 +199,15 @@ impl Filter {
         (current, active)
     }
 
+    /// Returns the schedules that are active, and remembers nothing. Under the rules that were
+    /// followed last it costs no look at the schedules.
+    pub(crate) fn active_as_known(&self, rules: &Rules) -> Active {
+        let covers = |span: &Span| rules.now.is_some_and(|now| span.covers(now));
+        let known = self.span.filter(|_| self.is_filled_under(rules));
+        let known = known.filter(covers).map(|span| span.active);
+        known.unwrap_or_else(|| rules.active())
+    }
+
     /// Returns whether the cache was filled under these rules.
     pub(crate) fn is_filled_under(&self, rules: &Rules) -> bool {
         let current = Generations {

@@ -45,7 +45,8 @@ impl Filter {
     /// Returns what the cache would answer for each reading of a request, the normal form first.
     /// Nothing changes: neither what the cache holds, nor the order in which it forgets.
     ///
-    /// A request that a profile does not judge by its URI has no readings here.
+    /// A request that a profile does not judge by its URI has no readings here, and none has any
+    /// where the cache was filled under other rules.
     #[must_use]
     pub fn peek(
         &self,
@@ -53,24 +54,23 @@ impl Filter {
         request: Request<'_>,
         now: Instant,
     ) -> Vec<Option<CachedEntry>> {
-        let Ok(judging) = admit(rules, request, rules.active()) else {
+        // What was found under other rules is gone with the next request.
+        if !self.is_filled_under(rules) {
+            return Vec::new();
+        }
+        let Ok(judging) = admit(rules, request, self.active_as_known(rules)) else {
             return Vec::new();
         };
-        let entry = |uri| self.peek_reading(rules, judging, uri, now);
+        let entry = |uri| self.peek_reading(judging, uri, now);
         judging.readings.iter().map(entry).collect()
     }
 
     fn peek_reading(
         &self,
-        rules: &Rules,
         judging: Judging<'_>,
         uri: &NormalUri,
         now: Instant,
     ) -> Option<CachedEntry> {
-        // What was found under other rules is gone with the next request.
-        if !self.is_filled_under(rules) {
-            return None;
-        }
         let peeked = self.cache.as_ref()?.peek(&judging.profile.name, uri, now)?;
         let Peeked {
             fact,
