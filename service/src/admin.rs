@@ -6,14 +6,14 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -42,6 +42,15 @@ pub const HEAD_LEN_MAX: usize = 8 * 1024;
 const OPEN_METRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+/// Where the page comes from that makes a browser ask (Fetch Metadata).
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
+
+/// What a browser says there that was told to by the person at it, or by this endpoint.
+const OWN_SITES: [&str; 2] = ["none", "same-origin"];
+
+/// The one name that no resolver can turn to another address.
+const LOCALHOST: &str = "localhost";
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -193,6 +202,11 @@ async fn answer<B>(pages: &Pages, request: &Request<B>) -> Response<Full<Bytes>>
             Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{reason}\n")),
         },
         ("/live", _) => (StatusCode::OK, TEXT, "live\n".to_owned()),
+        ("/explain", Some(_)) if !is_asked_here(request.headers()) => {
+            let text = "ask by IP address or as localhost, and not from a page of another site; \
+                        `weir explain --admin` does\n";
+            (StatusCode::FORBIDDEN, TEXT, text.to_owned())
+        }
         ("/explain", Some(explain)) => {
             let query = request.uri().query().unwrap_or_default().to_owned();
             match explain(query).await {
@@ -219,10 +233,32 @@ async fn answer<B>(pages: &Pages, request: &Request<B>) -> Response<Full<Bytes>>
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, content_type);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
     }
     response
+}
+
+/// Returns whether nobody else makes a browser ask. A page of another site that has its own name
+/// lead to this address (DNS rebinding) would be shown the answer: such a question has that name
+/// as its host.
+fn is_asked_here(headers: &HeaderMap) -> bool {
+    let is_own = |site: &HeaderValue| OWN_SITES.iter().any(|own| site == own);
+    let no_name = |host: &HeaderValue| host.to_str().is_ok_and(is_no_name);
+    !headers.contains_key(ORIGIN)
+        && headers.get_all(SEC_FETCH_SITE).iter().all(is_own)
+        && headers.get_all(HOST).iter().all(no_name)
+}
+
+/// Returns whether a host, with or without a port, is an address or [`LOCALHOST`].
+fn is_no_name(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some(_) | None => host,
+    };
+    let bare = name.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+    name.eq_ignore_ascii_case(LOCALHOST) || bare.unwrap_or(name).parse::<IpAddr>().is_ok()
 }
 
 #[cfg(test)]

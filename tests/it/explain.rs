@@ -248,6 +248,16 @@ fn what_no_gateway_answers_is_told() {
         assert!(text.contains(expected), "{arguments:?}: {text}");
         assert_eq!(output.status.code(), Some(status), "{text}");
     }
+    let long = format!("http://a/{}", "a".repeat(9_000));
+    let output = run(&root(), &["explain", "--admin", &admin, &long]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    let told = "error: the question is too long for the gateway, which takes 8192 bytes; give a \
+                shorter URI\n";
+    assert_eq!((&*text, output.status.code()), (told, Some(64)));
+    // The endpoint does not go by names, and is asked by its address.
+    let named = admin.replace("127.0.0.1", "localhost");
+    let output = run(&root(), &["explain", "--admin", &named, "http://a/"]);
+    assert_eq!(output.status.code(), Some(0));
     // The ICAP server has nothing to explain.
     let mut server = tests::icap_server::Setup::new(POLICY)
         .category("games/domains", "games.example\n")

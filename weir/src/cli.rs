@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use filter::AskError;
 use jiff::Timestamp;
@@ -201,20 +201,21 @@ pub enum ResultFormat {
 
 /// Options of `explain`.
 #[derive(Args, Clone, Debug)]
+#[command(group = ArgGroup::new("against").required(true).args(["policy", "admin"]))]
 pub struct Explain {
     /// The policy file
-    #[arg(long, value_name = "FILE", required_unless_present = "admin")]
+    #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
     /// Ask the gateway with this `proxy.admin` address, such as http://127.0.0.1:9090: its policy,
     /// its caches, its ICAP services, its sessions
     #[arg(
         long,
         value_name = "URL",
-        conflicts_with_all = ["policy", "categories", "icap", "icap_failure", "now"]
+        conflicts_with_all = ["categories", "icap", "icap_failure", "now"]
     )]
     pub admin: Option<String>,
     /// The address of the client, whose session the gateway looks up
-    #[arg(long, value_name = "ADDRESS", requires = "admin")]
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "policy")]
     pub client: Option<IpAddr>,
     /// The address that the client dialled, for `bypass`
     #[arg(long, value_name = "ADDRESS")]
@@ -405,6 +406,39 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn explain_is_told_where_to_ask() {
+        for (arguments, expected) in [
+            (&[][..], "<--policy <FILE>|--admin <URL>>"),
+            (
+                &["--policy", "p.yaml", "--admin", "a"],
+                "'--policy <FILE>' cannot be used with '--admin <URL>'",
+            ),
+            (
+                &["--policy", "p.yaml", "--client", "10.1.2.3"],
+                "'--policy <FILE>' cannot be used with '--client <ADDRESS>'",
+            ),
+            (
+                &["--admin", "a", "--categories", "games"],
+                "'--admin <URL>' cannot be used with '--categories <NAMES>'",
+            ),
+        ] {
+            let words = ["weir", "explain", "http://a/"].iter().chain(arguments);
+            let text = Cli::try_parse_from(words).unwrap_err().to_string();
+            assert!(text.contains(expected), "{arguments:?}: {text}");
+        }
+        let words = [
+            "weir",
+            "explain",
+            "--admin",
+            "a",
+            "--client",
+            "::1",
+            "http://a/",
+        ];
+        assert!(Cli::try_parse_from(words).is_ok());
     }
 
     #[test]

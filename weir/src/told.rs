@@ -58,7 +58,7 @@ fn explain_tells_what_is_rare() {
         |_| {},
         expect![[r#"
         requested         a_b..\u{7f}
-        normal form       none: `a_b..` is not a host name or an IP address
+        normal form       none: `a_b..\u{7f}` is not a host name or an IP address
         profile           a
         time              2026-11-22T12:00[UTC]
         schedules         mon 00:00-24:00 UTC: not active until 2026-11-23T00:00[UTC]
@@ -67,6 +67,32 @@ fn explain_tells_what_is_rare() {
         decision          block, from undecidable
         enforcement       TCP reset
     "#]],
+    );
+}
+
+#[test]
+fn no_step_has_control_characters() {
+    let command = [
+        "explain",
+        "--policy",
+        "p.yaml",
+        "--categories",
+        "a\u{1b}[31m,b\u{9b}",
+        "http://a.example/",
+    ];
+    let page = told(&command, |_| {});
+    assert!(
+        page.contains("categories        a\\u{1b}[31m, b\\u{9b}\n"),
+        "{page}"
+    );
+    let mut controls = page.chars().filter(|char| char.is_control());
+    assert!(controls.all(|char| char == '\n'), "{page:?}");
+    check(
+        &["explain", "--policy", "p.yaml", ""],
+        |_| {},
+        expect![[r#"
+            64 error: the URI is empty; give one such as `http://play.example/`
+        "#]],
     );
 }
 

@@ -377,7 +377,8 @@ pub fn quote(text: &str) -> String {
 }
 
 /// Makes control characters visible.
-pub(crate) fn visible(text: &str) -> String {
+#[must_use]
+pub fn visible(text: &str) -> String {
     let escape = |char: char| match char.is_control() {
         true => char.escape_default().to_string(),
         false => char.to_string(),

@@ -100,6 +100,9 @@ impl Written {
                 return Err(format!("`{key}` is here twice"));
             }
         }
+        for subject in [&mut written.uri, &mut written.sni] {
+            subject.take_if(|text| text.is_empty());
+        }
         Ok(written)
     }
 }

@@ -14,6 +14,7 @@ async fn wrong_questions_are_told_what_is_right() {
     for (query, expected) in [
         ("", "use either `uri=` or `sni=`"),
         ("uri=http://a/&sni=a", "use either `uri=` or `sni=`"),
+        ("uri=&sni", "use either `uri=` or `sni=`"),
         (
             "uri=a.example",
             "`a.example` has no scheme; use `uri=http://a.example`, or `sni=a.example` for TLS",

@@ -93,9 +93,52 @@ async fn questions_are_answered_where_something_can_be_explained() {
             })
         }));
         admin.serve(pages, &drain);
-        let request = format!("{line} HTTP/1.1\r\nHost: a.example\r\n\r\n");
+        let request = format!("{line} HTTP/1.1\r\nHost: {address}\r\n\r\n");
         let answer = exchange(address, request.as_bytes()).await;
         assert_answer(line, &answer, status, content_type, body);
+        assert!(
+            answer.contains("x-content-type-options: nosniff\r\n"),
+            "{answer}"
+        );
+    }
+}
+
+/// Of `/explain` alone: `/metrics` is asked by names, and tells nothing of subscribers.
+#[tokio::test]
+async fn other_pages_in_a_browser_ask_nothing() {
+    let (admin, address) = Admin::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let drain = Drain::default();
+    let mut pages = pages();
+    pages.explain = Some(Arc::new(|query| {
+        Box::pin(async move { Explained::Text(query) })
+    }));
+    admin.serve(pages, &drain);
+    for (fields, status) in [
+        ("Host: 127.0.0.1:9090", 200),
+        ("Host: 127.0.0.1", 200),
+        ("Host: [::1]:9090", 200),
+        ("Host: [::1]", 200),
+        ("Host: LocalHost:9090", 200),
+        ("X-No-Host: HTTP/1.0 had none", 200),
+        ("Host: 127.0.0.1\r\nSec-Fetch-Site: none", 200),
+        ("Host: 127.0.0.1\r\nSec-Fetch-Site: same-origin", 200),
+        ("Host: evil.example:9090", 403),
+        ("Host: evil.localhost", 403),
+        ("Host: 127.0.0.1.evil.example", 403),
+        ("Host: 127.0.0.1\r\nHost: evil.example", 403),
+        ("Host:", 403),
+        ("Host: 127.0.0.1\r\nSec-Fetch-Site: cross-site", 403),
+        ("Host: 127.0.0.1\r\nSec-Fetch-Site: same-site", 403),
+        ("Host: 127.0.0.1\r\nOrigin: http://evil.example", 403),
+        ("Host: 127.0.0.1\r\nOrigin: null", 403),
+    ] {
+        let request = format!("GET /explain?text HTTP/1.1\r\n{fields}\r\n\r\n");
+        let answer = exchange(address, request.as_bytes()).await;
+        let expected = format!("HTTP/1.1 {status} ");
+        assert!(answer.starts_with(&expected), "{fields}: {answer}");
+        let told = "ask by IP address or as localhost, and not from a page of another site; \
+                    `weir explain --admin` does\n";
+        assert_eq!(answer.ends_with(told), status == 403, "{fields}: {answer}");
     }
 }
 

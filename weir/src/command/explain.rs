@@ -23,7 +23,7 @@ use crate::{Failure, ask, load};
 pub(crate) fn run(options: &Explain, out: &mut dyn Write) -> Result<u8, Failure> {
     let requested = requested(options)?;
     let text = match (&options.admin, &options.policy) {
-        (Some(admin), _) => gateway::ask(admin, &gateway::query(options))?,
+        (Some(admin), _) => gateway::ask(admin, options)?,
         (None, Some(policy)) => by_file(options, policy, &requested)?,
         (None, None) => return Err(Failure::Usage("use --policy or --admin".to_owned())),
     };
@@ -100,6 +100,10 @@ fn profile(options: &Explain, policy: &PolicySet) -> Result<Option<Arc<str>>, Fa
 }
 
 fn requested(options: &Explain) -> Result<Requested, Failure> {
+    if options.uri.is_empty() {
+        let text = "the URI is empty; give one such as `http://play.example/`";
+        return Err(Failure::Usage(text.to_owned()));
+    }
     let with_scheme = options.uri.contains("://");
     if !with_scheme && !options.tls {
         return Err(Failure::Usage(format!(

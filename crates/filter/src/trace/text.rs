@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use policy::SniCheck;
-use policy::written::quote;
+use policy::written::{quote, visible};
 
 use super::{ListTrace, ReadingTrace, ScheduleTrace, SessionFacts, Times, Trace};
 use crate::{Enforcement, Protocol};
@@ -282,5 +282,6 @@ fn shown(at: Timestamp, zone: &TimeZone) -> String {
 }
 
 fn line(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Result {
-    writeln!(f, "{label:LABEL_LEN$}{text}")
+    // What a client or a categorizer says is not to reach a terminal as it is.
+    writeln!(f, "{label:LABEL_LEN$}{}", visible(text))
 }
