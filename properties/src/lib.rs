@@ -23,6 +23,7 @@ mod http_head;
 mod icap_message;
 mod normal_form;
 mod policy_file;
+mod radius_accounting;
 mod redirect_template;
 
 pub use crate::category_database::category_database;
@@ -35,13 +36,14 @@ pub use crate::http_head::http_head;
 pub use crate::icap_message::icap_message;
 pub use crate::normal_form::normal_form;
 pub use crate::policy_file::policy_file;
+pub use crate::radius_accounting::radius_accounting;
 pub use crate::redirect_template::redirect_template;
 
 /// A property of bytes.
 pub type Property = fn(&[u8]);
 
 /// All properties, each under the name of its fuzz target and of its folder in the corpus.
-pub const ALL: [(&str, Property); 11] = [
+pub const ALL: [(&str, Property); 12] = [
     ("category_database", category_database),
     ("category_list", category_list),
     ("client_hello", client_hello),
@@ -52,5 +54,6 @@ pub const ALL: [(&str, Property); 11] = [
     ("icap_message", icap_message),
     ("normal_form", normal_form),
     ("policy_file", policy_file),
+    ("radius_accounting", radius_accounting),
     ("redirect_template", redirect_template),
 ];
