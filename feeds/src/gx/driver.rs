@@ -38,6 +38,13 @@ pub(super) struct Driver {
     happened: (mpsc::Sender<Happened>, mpsc::Receiver<Happened>),
 }
 
+/// Whether anything is asked any more.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Stage {
+    Running,
+    Stopping,
+}
+
 /// What ties an answer to a request.
 #[derive(Clone, Copy, Debug)]
 struct Ticket {
@@ -98,12 +105,12 @@ impl Driver {
     pub(super) async fn run(mut self, mut events: mpsc::Receiver<SessionEvent>) {
         let drain = self.drain.clone();
         let mut taken = Vec::with_capacity(EVENTS_AT_ONCE);
-        let mut is_stopping = false;
+        let mut stage = Stage::Running;
         loop {
             self.client.tick(now());
             self.gx.tick(now());
-            self.work(is_stopping);
-            if is_stopping && self.client.is_stopped() {
+            self.work(stage);
+            if stage == Stage::Stopping && self.client.is_stopped() {
                 return;
             }
             let wakes = self.wakes();
@@ -115,16 +122,16 @@ impl Driver {
             };
             tokio::select! {
                 Some(happened) = self.happened.1.recv() => self.happened(happened),
-                count = events.recv_many(&mut taken, EVENTS_AT_ONCE), if !is_stopping => {
+                count = events.recv_many(&mut taken, EVENTS_AT_ONCE), if stage == Stage::Running => {
                     taken.drain(..).for_each(|event| self.told(event));
                     // Nobody is left who could tell anything.
-                    is_stopping = count == 0;
-                    if is_stopping {
+                    if count == 0 {
+                        stage = Stage::Stopping;
                         self.client.stop(now());
                     }
                 }
-                () = drain.requested(), if !is_stopping => {
-                    is_stopping = true;
+                () = drain.requested(), if stage == Stage::Running => {
+                    stage = Stage::Stopping;
                     self.client.stop(now());
                 }
                 () = idle => {}
@@ -138,7 +145,7 @@ impl Driver {
     }
 
     /// Asks and does what is to be asked and done.
-    fn work(&mut self, is_stopping: bool) {
+    fn work(&mut self, stage: Stage) {
         loop {
             while let Some(act) = self.client.act() {
                 self.act(act);
@@ -146,7 +153,7 @@ impl Driver {
             while let Some(note) = self.gx.note() {
                 self.noted(note);
             }
-            if is_stopping || self.client.room() == 0 {
+            if stage == Stage::Stopping || self.client.room() == 0 {
                 break;
             }
             let Some(ask) = self.gx.next_request() else {
@@ -202,8 +209,9 @@ impl Driver {
             ClientAct::Peer(place, act) => self.peer(place, act),
             ClientAct::Asked(asked) => {
                 let answer = self.gx.asked(&asked.request);
-                let outcome = Outcome::read(&answer.avps);
-                self.metrics.asked(outcome.is_ok_and(Outcome::is_success));
+                if let Ok(outcome) = Outcome::read(&answer.avps) {
+                    self.metrics.asked(outcome);
+                }
                 // What it changed is in effect before the policy server knows.
                 while let Some(note) = self.gx.note() {
                     self.noted(note);

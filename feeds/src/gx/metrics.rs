@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use diameter::client::Failure;
-use diameter::command::RequestType;
+use diameter::command::{Outcome, RequestType};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -161,7 +161,8 @@ impl Metrics {
             .inc();
     }
 
-    pub(super) fn asked(&self, is_done: bool) {
+    pub(super) fn asked(&self, outcome: Outcome) {
+        let is_done = outcome.is_success();
         let outcome = if is_done { "done" } else { "refused" };
         self.asked.get_or_create(&OutcomeLabel { outcome }).inc();
     }
