@@ -11,6 +11,7 @@ use tests::program::{run, write_files};
 use crate::architecture::root;
 use crate::docs::blocks;
 use crate::schemas::validator;
+use crate::wait_for_decisions;
 
 #[test]
 fn the_steps_of_the_guide_are_those_of_the_program() {
@@ -135,7 +136,8 @@ fn a_gateway_tells_without_traffic_what_it_would_do() {
     assert!(text.contains("; not what is decided now\n"), "{text}");
     assert_eq!(set.gateway.metric("weir_cache_entries"), entries);
     assert_eq!(set.gateway.metric("weir_decisions_total"), decisions);
-    assert_eq!(set.gateway.program.decisions(&["web.test"]).len(), 8);
+    let lines = wait_for_decisions(&set.gateway, &["web.test"], 8);
+    assert_eq!(lines.len(), 8, "one for each request: {lines:?}");
     assert_eq!(
         set.gateway.client().get(uri).status,
         200,

@@ -71,6 +71,48 @@ fn explain_tells_what_is_rare() {
 }
 
 #[test]
+fn names_and_values_have_no_control_characters() {
+    let name = "a\u{1b}\n.test.yaml";
+    let case = "policy: p.yaml\ncases: [{name: \"a\\e\", uri: 'http://a/', \
+                expect: {action: pass, rule: \"b\\e\"}}]\n";
+    let write = |folder: &Path| write(folder, name, case);
+    check(
+        &["test", name, "--coverage"],
+        write,
+        expect![[r#"
+        DIR/a\u{1b}\n.test.yaml
+          FAIL  a\u{1b} (DIR/a\u{1b}\n.test.yaml:2:49)
+                  - rule: b\u{1b}
+                  + rule: (none)
+                  because:
+                    normal form       http://a/
+                    profile           a
+                    policy            none holds
+                    lists             no entry in pass_list, block_list and redirect_list
+                    categories        none
+                    action            pass, from unknown
+                    decision          pass, from unknown
+                    enforcement       forwarded
+        coverage of DIR/p.yaml: 2 of 8 (25 %)
+          DIR/p.yaml:14:13: entry `good.example` of list `l` decided no case
+          DIR/p.yaml:13:24: category `games` of policy `p` decided no case
+          DIR/p.yaml:5:23: policy `p` of profile `a` by schedule `mon 00:00-24:00 UTC` decided no case
+          DIR/p.yaml:8:21: `default_action` of profile `a` decided no case
+          DIR/p.yaml:10:19: `error_action` of profile `a` decided no case
+          DIR/p.yaml:11:25: `undecidable_action` of profile `a` decided no case
+        0 passed, 1 failed
+    "#]],
+    );
+    check(
+        &["check", name],
+        write,
+        expect![[r#"
+        DIR/a\u{1b}\n.test.yaml: tests, good
+    "#]],
+    );
+}
+
+#[test]
 fn no_step_has_control_characters() {
     let command = [
         "explain",
@@ -182,6 +224,14 @@ fn files_that_are_not_there_are_told() {
         expect![[r#"
             78 error: cannot use `DIR/q`; give a file of requests, or - for standard input
               because: No such file or directory (os error 2)
+        "#]],
+    );
+    check(
+        &["diff", "p.yaml", "p.yaml", "--requests", "."],
+        |_| {},
+        expect![[r#"
+            78 error: cannot use `DIR/.`; give a file of requests, or - for standard input
+              because: Is a directory (os error 21)
         "#]],
     );
     let command = [

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
 use std::path::Path;
 
+use policy::written::visible;
 use policy::{Diagnostic, FileKind, Severity, TestFile};
 use service::exit;
 
@@ -45,7 +46,8 @@ pub(crate) fn run(options: &Check, out: &mut dyn Write) -> Result<u8, Failure> {
         let fresh = remarks.into_iter().filter(|it| told.insert(it.to_string()));
         excerpt::print(&fresh.collect::<Vec<Diagnostic>>());
         let verdict = verdict(errors, warnings);
-        writeln!(out, "{}: {kind}, {verdict}", path.display())?;
+        let name = visible(&path.display().to_string());
+        writeln!(out, "{name}: {kind}, {verdict}")?;
     }
     Ok(if usable {
         exit::SUCCESS

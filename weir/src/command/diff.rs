@@ -58,16 +58,15 @@ pub(crate) fn run(options: &PolicyDiff, out: &mut dyn Write) -> Result<u8, Failu
     let tally = if options.requests == Path::new("-") {
         replay(io::stdin().lock(), options.format, &sides)?
     } else {
-        let file = File::open(&options.requests).map_err(|error| Failure::File {
+        let read = File::open(&options.requests).and_then(|file| {
+            let lines = BufReader::with_capacity(BATCH_LEN, file);
+            replay(lines, options.format, &sides)
+        });
+        read.map_err(|error| Failure::File {
             path: options.requests.clone(),
             hint: "give a file of requests, or - for standard input",
             source: Box::new(error),
-        })?;
-        replay(
-            BufReader::with_capacity(BATCH_LEN, file),
-            options.format,
-            &sides,
-        )?
+        })?
     };
     let text = match options.json {
         true => tally.json(options.examples),
@@ -118,7 +117,7 @@ pub(crate) fn replay(
     mut lines: impl BufRead,
     format: Option<Format>,
     sides: &Sides,
-) -> Result<Tally, Failure> {
+) -> io::Result<Tally> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = workers.min(WORKERS_MAX);
     let Some(format) = format.map_or_else(|| Format::of(&mut lines), |it| Ok(Some(it)))? else {

@@ -2,31 +2,32 @@
 
 use std::io::{self, Write};
 
-use policy::written::quote;
+use policy::written::{quote, visible};
 
 use super::{Results, coverage_lines, details};
 
 pub(super) fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
     for file in &results.files {
-        writeln!(out, "{}", file.name)?;
+        let path = visible(&file.name);
+        writeln!(out, "{path}")?;
         for case in &file.cases {
             let name = quote(&case.name);
             if case.faults.is_empty() {
                 writeln!(out, "  pass  {name}")?;
                 continue;
             }
-            writeln!(out, "  FAIL  {name} ({}:{})", file.name, case.place)?;
+            writeln!(out, "  FAIL  {name} ({path}:{})", case.place)?;
             for line in details(case) {
-                writeln!(out, "          {line}")?;
+                writeln!(out, "          {}", visible(&line))?;
             }
         }
     }
     if let Some(coverage) = &results.coverage {
         for (name, policy) in coverage.policies() {
             let (head, lines) = coverage_lines(&name, policy);
-            writeln!(out, "{head}")?;
+            writeln!(out, "{}", visible(&head))?;
             for line in lines {
-                writeln!(out, "  {line}")?;
+                writeln!(out, "  {}", visible(&line))?;
             }
         }
     }
