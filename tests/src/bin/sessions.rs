@@ -1,5 +1,5 @@
 //! What a table of live sessions takes: memory for each, time to look one up while nobody and
-//! while somebody reports, and reports taken in a second. Beside it a `HashMap` of the same
+//! while somebody reports, and reports taken in a second, at the table and by RADIUS. Beside it a `HashMap` of the same
 //! addresses, which a lock would have to guard.
 //!
 //! `cargo run --release -p tests --bin sessions -- 1000000`: how many sessions.
@@ -7,6 +7,8 @@
 #![expect(
     clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
     clippy::unwrap_used,
     reason = "a measurement that fails shall say so"
 )]
@@ -14,11 +16,14 @@
 use std::collections::HashMap;
 use std::fs;
 use std::hint::black_box;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use feeds::Metrics;
+use feeds::radius::{Client, Config, Radius, Secret};
+use service::Drain;
 use sessions::{Digits, LiveLimits, LiveSessions, Report, SessionId};
 
 /// Look-ups of a round.
@@ -29,6 +34,15 @@ const ROUNDS: usize = 9;
 
 /// Reports of a round.
 const REPORTS: u32 = 200_000;
+
+/// What the sender of reports shares with who takes them.
+const SECRET: &[u8] = b"secret";
+
+/// Reports that wait for an answer at a time.
+const WINDOW: usize = 64;
+
+/// How long an answer may take.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(10);
 
 fn main() {
     let count = std::env::args().nth(1).map_or(1_000_000, |text| {
@@ -90,6 +104,77 @@ fn main() {
         }
         start.elapsed().as_nanos() / u128::from(REPORTS)
     });
+    println!("RADIUS accounting over loopback, requests answered in a second by one thread:");
+    let rate = radius_rate(&Arc::new(live), count);
+    println!("{:<42} {rate:>6}", "interim reports of known sessions");
+}
+
+/// Lets one thread take reports, and another send them, a window at a time.
+fn radius_rate(live: &Arc<LiveSessions>, count: u32) -> u64 {
+    let (tell, told) = std::sync::mpsc::channel();
+    let (live, secret) = (Arc::clone(live), Secret::new(SECRET).unwrap());
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let config = Config {
+                listen: vec![(Ipv4Addr::LOCALHOST, 0).into()],
+                clients: vec![Client {
+                    range: IpAddr::from(Ipv4Addr::LOCALHOST).into(),
+                    secret,
+                }],
+                profiles: Vec::new(),
+            };
+            let (metrics, drain) = (Arc::new(Metrics::new(Arc::clone(&live))), Drain::default());
+            let radius = Radius::start(config, &live, &metrics, &drain).unwrap();
+            tell.send(radius.addresses()[0]).unwrap();
+            std::future::pending::<()>().await;
+        });
+    });
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(told.recv().unwrap()).unwrap();
+    socket.set_read_timeout(Some(ANSWER_WAIT_MAX)).unwrap();
+    let datagrams: Vec<Vec<u8>> = (0..REPORTS)
+        .map(|n| datagram(spread(n, count), n))
+        .collect();
+    let mut answer = [0; 64];
+    let start = Instant::now();
+    for window in datagrams.chunks(WINDOW) {
+        for datagram in window {
+            socket.send(datagram).unwrap();
+        }
+        for _ in window {
+            socket.recv(&mut answer).expect("every report is answered");
+        }
+    }
+    let taken_s = start.elapsed().as_secs_f64();
+    (f64::from(REPORTS) / taken_s).round() as u64
+}
+
+/// An Interim-Update of a session with an address and a number.
+fn datagram(n: u32, identifier: u32) -> Vec<u8> {
+    let mut attributes = Vec::new();
+    let mut add = |kind: u8, value: &[u8]| {
+        attributes.extend([kind, u8::try_from(value.len() + 2).unwrap()]);
+        attributes.extend(value);
+    };
+    let IpAddr::V4(address) = address(n) else {
+        unreachable!("sessions have IPv4 addresses");
+    };
+    add(40, &[0, 0, 0, 3]);
+    add(44, format!("{:016X}", u64::from(n) << 20).as_bytes());
+    add(4, &[192, 0, 2, 1]);
+    add(8, &address.octets());
+    add(31, format!("49170{n:07}").as_bytes());
+    add(30, b"internet");
+    let mut bytes = vec![4, identifier.to_le_bytes()[0]];
+    bytes.extend(u16::try_from(20 + attributes.len()).unwrap().to_be_bytes());
+    let sum = [&bytes, &[0; 16][..], &attributes, SECRET].concat();
+    bytes.extend(md5::compute(sum).0);
+    bytes.extend(attributes);
+    bytes
 }
 
 fn row(name: &str, mut round: impl FnMut() -> u128) {
