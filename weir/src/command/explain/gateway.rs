@@ -13,7 +13,6 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use policy::written::{quote, visible};
-use serde::de::IgnoredAny;
 use service::admin::HEAD_LEN_MAX;
 use tokio::net::TcpStream;
 
@@ -94,7 +93,7 @@ pub(super) fn ask(admin: &str, options: &Explain) -> Result<String, Failure> {
     let (status, text) = answer.map_err(failed)?;
     match status {
         StatusCode::OK if !options.json => Ok(text.lines().map(|it| visible(it) + "\n").collect()),
-        StatusCode::OK => match serde_json::from_str::<IgnoredAny>(&text) {
+        StatusCode::OK => match serde_json::from_str::<serde_json::Value>(&text) {
             Ok(_) => Ok(text),
             Err(_) => Err(failed(NO_ADMIN.into())),
         },
