@@ -271,7 +271,7 @@ impl Compiler {
 }
 
 /// Hexadecimal digits of the content tag: what an ISTag holds (RFC 3507, section 4.7).
-const TAG_LEN: usize = 32;
+pub(crate) const TAG_LEN: usize = 32;
 
 /// Bytes of rules that are hashed at once.
 const BUFFER_LEN: usize = 64 * 1024;

@@ -5,11 +5,11 @@ use regex::bytes::RegexSet;
 use uri::{NormalUri, Readings};
 
 use crate::bytes::Cursor;
-use crate::compile::{DOMAIN_VALUE_LEN, HOST_VALUE_LEN, Pair};
+use crate::compile::{DOMAIN_VALUE_LEN, HOST_VALUE_LEN, Pair, TAG_LEN};
 use crate::diff::RuleKey;
-use crate::expression;
+use crate::expression::{self, EXPRESSIONS_MAX};
 use crate::file::{Layout, Section};
-use crate::set::CategorySet;
+use crate::set::{CATEGORIES_MAX, CategorySet, NUMBERED_MAX};
 use crate::stats::{CategoryStats, Stats};
 use crate::suffix::Suffixes;
 use crate::table::Table;
@@ -60,11 +60,15 @@ impl Database {
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, InvalidDatabase> {
         let layout = Layout::of(&bytes)?;
         let mut summary = Cursor(layout.section(&bytes, Section::Summary));
-        let tag = summary.text()?.into();
+        let tag = summary.text()?;
+        // What is cut to its length stays a tag.
+        ensure(tag.len() == TAG_LEN)?;
+        let tag = tag.into();
         let max_labels = usize::from(summary.u16()?);
         let stats = read_stats(summary, bytes.len())?;
         let sets = layout.section(&bytes, Section::Sets);
         let (sets, _) = sets.as_chunks::<{ CategorySet::LEN }>();
+        ensure(sets.len() <= NUMBERED_MAX)?;
         let sets: Box<[_]> = sets.iter().map(CategorySet::from_bytes).collect();
         let pairs = read_pairs(layout.section(&bytes, Section::Pairs), &sets)?;
         let expressions = layout.section(&bytes, Section::Expressions);
@@ -380,6 +384,7 @@ impl Expressions {
             let set = *set.ok_or(InvalidDatabase::Inconsistent)?;
             texts.push(bytes.text()?);
             of_patterns.push(set);
+            ensure(texts.len() <= EXPRESSIONS_MAX)?;
             all = all.union(set);
         }
         Ok(Self {
@@ -412,8 +417,16 @@ fn without_scheme_and_port(uri: &NormalUri) -> Cow<'_, str> {
     }
 }
 
+/// Fails unless the file is as a builder makes it: what is read of one takes no more memory than
+/// what one may have in it.
+fn ensure(holds: bool) -> Result<(), InvalidDatabase> {
+    holds.then_some(()).ok_or(InvalidDatabase::Inconsistent)
+}
+
 fn read_pairs(numbers: &[u8], sets: &[CategorySet]) -> Result<Box<[Pair]>, InvalidDatabase> {
     let (numbers, _) = numbers.as_chunks::<4>();
+    // Each takes sixteen times as much memory as it does in a file.
+    ensure(numbers.len() <= NUMBERED_MAX)?;
     let pairs = numbers.iter().map(|numbers| {
         let mut numbers = Cursor(numbers);
         let mut set = || {
@@ -433,7 +446,9 @@ fn read_stats(mut summary: Cursor<'_>, bytes: usize) -> Result<Stats, InvalidDat
         bytes: bytes as u64,
         categories: Vec::new(),
     };
-    for _ in 0..summary.u32()? {
+    let categories = summary.u32()?;
+    ensure(categories as usize <= CATEGORIES_MAX)?;
+    for _ in 0..categories {
         stats.categories.push(CategoryStats {
             name: summary.text()?.to_owned(),
             domains: summary.u64()?,

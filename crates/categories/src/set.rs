@@ -11,6 +11,9 @@ pub const CATEGORIES_MAX: usize = 256;
 /// Bytes of the name of a category.
 pub const CATEGORY_LEN_MAX: usize = 64;
 
+/// Values that have 16-bit numbers.
+pub(crate) const NUMBERED_MAX: usize = 1 << 16;
+
 const WORDS: usize = CATEGORIES_MAX / 64;
 
 /// Categories by number.

@@ -1,7 +1,7 @@
 //! The bytes of a database: equal for equal rules, and refused when they are not what was written.
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-use categories::{Builder, Database, InvalidDatabase, ListKind};
+use categories::{Builder, Database, InvalidDatabase, ListKind, sealed};
 
 #[test]
 fn bytes_and_tag_depend_on_the_rules_alone() {
@@ -100,6 +100,51 @@ fn a_flipped_bit_is_refused() {
             );
         }
     }
+}
+
+/// A small file must not take much memory: what has 16-bit numbers has no more than they can say.
+#[test]
+fn more_than_a_builder_writes_is_refused() {
+    let bytes = build(&[("press", ListKind::Domains, "a.example\n")]);
+    for (section, entry_len, most) in [(1, 32, 1 << 16), (2, 4, 1 << 16), (9, 4, 4096)] {
+        let few = Database::from_bytes(grown(bytes.as_bytes(), section, entry_len * 16));
+        assert!(few.is_ok(), "section {section}: {few:?}");
+        let many = Database::from_bytes(grown(bytes.as_bytes(), section, entry_len * (most + 1)));
+        let refused = matches!(many, Err(InvalidDatabase::Inconsistent));
+        assert!(refused, "section {section}");
+    }
+    // A tag of 31 bytes in place of 32, and all else as it was.
+    let mut other = bytes.as_bytes().to_vec();
+    let summary_len = *other.get(40).unwrap();
+    assert_eq!(other.get(256..258), Some(&[32, 0][..]));
+    other.insert(256 + usize::from(summary_len), 0);
+    other.remove(258);
+    other.splice(256..=256, [31]);
+    let other = Database::from_bytes(sealed(&other));
+    assert!(matches!(other, Err(InvalidDatabase::Inconsistent)));
+}
+
+/// Returns a file with zeros behind a section, whole otherwise. The header is 256 bytes; lengths of
+/// sections are every 16 bytes from its 40th.
+fn grown(bytes: &[u8], section: usize, zeros: usize) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let len_at = |bytes: &[u8], nth: usize| {
+        let at = 40 + 16 * nth;
+        let len = bytes.get(at..at + 8).and_then(<[u8]>::as_array);
+        usize::try_from(u64::from_le_bytes(*len.unwrap())).unwrap()
+    };
+    let before: usize = (0..section)
+        .map(|nth| len_at(&bytes, nth).next_multiple_of(64))
+        .sum();
+    let len = len_at(&bytes, section);
+    let (start, new_len) = (256 + before, len + zeros);
+    let end = start + len.next_multiple_of(64);
+    let mut grown = bytes.get(start..start + len).unwrap().to_vec();
+    grown.resize(new_len.next_multiple_of(64), 0);
+    bytes.splice(start..end, grown);
+    let at = 40 + 16 * section;
+    bytes.splice(at..at + 8, (new_len as u64).to_le_bytes());
+    sealed(&bytes)
 }
 
 #[test]
