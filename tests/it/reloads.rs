@@ -36,7 +36,7 @@ fn a_replaced_file_gives_no_wrong_answer_and_its_memory_back() {
 /// A way to spoil a file, and what the log says of it.
 type Spoiled = (&'static str, fn(&Path, &[u8]), &'static str);
 
-const SPOILED: [Spoiled; 7] = [
+const SPOILED: [Spoiled; 8] = [
     (
         "cut off",
         |path, good| fs::write(path, &good[..good.len() - 64]).unwrap(),
@@ -76,6 +76,16 @@ const SPOILED: [Spoiled; 7] = [
         "removed",
         |path, _| fs::remove_file(path).unwrap(),
         "No such file or directory",
+    ),
+    (
+        // To open it waits for a writer, who never comes.
+        "a pipe",
+        |path, _| {
+            let _ = fs::remove_file(path);
+            let made = std::process::Command::new("mkfifo").arg(path).status();
+            assert!(made.unwrap().success());
+        },
+        "it is no file",
     ),
     (
         // Root may read what permissions forbid; nobody can read this.

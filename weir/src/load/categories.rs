@@ -202,11 +202,13 @@ pub(crate) fn remarks(file: &str, report: Report) -> Vec<Diagnostic> {
 /// Fails if it cannot be read, or is too long.
 pub fn category_file(path: &Path) -> Result<Vec<u8>, CategoriesError> {
     let failed = |cause| CategoriesError::Read(path.to_owned(), cause);
+    // To open a pipe waits for whoever writes to it, perhaps for ever.
+    let kind = fs::metadata(path).map_err(failed)?;
+    if !kind.is_file() {
+        return Err(failed(io::Error::other("it is no file")));
+    }
     let file = fs::File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(failed(io::ErrorKind::InvalidInput.into()));
-    }
     // All at once: what grows is copied, and a built file is large.
     let len = metadata.len().min(CATEGORY_FILE_LEN_MAX);
     let len = usize::try_from(len).unwrap_or_default();
@@ -273,6 +275,14 @@ mod tests {
               because: No such file or directory (os error 2)
         "#]]
         .assert_eq(&told(&file));
+        let made = std::process::Command::new("mkfifo").arg(&file).status();
+        assert!(made.unwrap().success());
+        expect![[r#"
+            error: cannot read `F/file`
+              because: it is no file
+        "#]]
+        .assert_eq(&told(&file));
+        fs::remove_file(&file).unwrap();
         fs::write(&file, "news.example\n").unwrap();
         expect![[r#"
             error: cannot use `F/file`
