@@ -160,6 +160,7 @@ impl Running {
         let settings = Settings::new(config, doors);
         self.shared.settings.store(Arc::new(settings));
         self.replace_content(config, content);
+        self.reload_taken();
         Ok(fixed)
     }
 
@@ -170,7 +171,6 @@ impl Running {
         let loaded = Arc::new(Loaded::new(config, content));
         let before = self.shared.loaded.swap(loaded);
         self.shared.metrics.reloads.inc();
-        self.shared.metrics.reload_failed.set(0);
         info!("categories and policy replaced");
         retire(before);
     }
@@ -178,6 +178,16 @@ impl Running {
     /// Counts an attempt to fetch a category file that ended now.
     pub fn pulled(&self, outcome: PullOutcome) {
         self.shared.metrics.pulls.ended(outcome, SystemTime::now());
+    }
+
+    /// Says that nothing is fetched any more, so that nothing fails.
+    pub fn pulls_ended(&self) {
+        self.shared.metrics.pulls.given_up();
+    }
+
+    /// Says that nothing is wrong any more since a reload was refused.
+    pub fn reload_taken(&self) {
+        self.shared.metrics.reload_failed.set(0);
     }
 
     /// Counts a reload that changed nothing, since something was wrong.

@@ -13,6 +13,8 @@ use tests::wait_for;
 
 use crate::reloads::{ask, database, metrics, without_date};
 
+mod settings;
+
 /// Where the file lies on the web server.
 const PATH: &str = "/lists/c.db";
 const SIGNATURE: &str = "/lists/c.db.minisig";
@@ -96,6 +98,12 @@ impl Running {
         })
     }
 
+    /// Waits until the metrics have this line.
+    #[track_caller]
+    fn wait_for_metric(&self, line: &str) {
+        wait_for(line, || metrics(self.admin).contains(line).then_some(()));
+    }
+
     /// Waits until attempts ended so, and returns the metrics.
     #[track_caller]
     fn wait_for_attempt(&self, outcome: &str) -> String {
@@ -167,7 +175,7 @@ type Row = (
     &'static str,
 );
 
-const ROWS: [Row; 13] = [
+const ROWS: [Row; 14] = [
     (
         "the signature of another key",
         |bench, server| {
@@ -203,6 +211,12 @@ const ROWS: [Row; 13] = [
         |_, server| server.serve(SIGNATURE, Served::Status(404)),
         "signature",
         "the signature has the status 404",
+    ),
+    (
+        "a page in place of a signature",
+        |_, server| server.serve(SIGNATURE, Served::File(vec![b'x'; 8_192], "\"p\"")),
+        "signature",
+        "what is at the URL of the signature is none",
     ),
     (
         "a signature from before",
@@ -356,6 +370,63 @@ fn a_web_server_that_is_not_trusted_is_not_used() {
     bench.sign(&server, &bench.news, "\"1\"", 1_000);
     // Though the web server calls it as before: that one was not looked at.
     running.wait_for_category("news");
+    // What is not tried any more does not fail any more.
+    server.serve(PATH, Served::Status(500));
+    running.wait_for_attempt("status");
+    let config = "icap_server: {admin: '127.0.0.1:0', listen: ['127.0.0.1:0'], categories: c.db}\n";
+    write_files(bench.folder.path(), &[("weir.yaml", config)]);
+    running.program.signal("HUP");
+    running.wait_for_metric("category_pull_failed 0\n");
+    assert_eq!(running.program.stop(), 0);
+}
+
+#[test]
+fn what_another_process_fetched_is_taken_too() {
+    let bench = Bench::new();
+    let server = ListServer::https();
+    bench.configure(&server, &format!(", ca_file: ca.pem{}", bench.key()));
+    bench.sign(&server, &bench.news, "\"1\"", 1_000);
+    let mut one = bench.start();
+    one.wait_for_attempt("unchanged");
+    one.program.halt();
+    bench.sign(&server, &bench.games, "\"2\"", 1_001);
+    let mut other = bench.start();
+    other.wait_for_category("games");
+    assert_eq!(other.program.stop(), 0);
+    // The web server says that the file here is the one, which is not yet the one in force.
+    one.program.signal("CONT");
+    one.wait_for_category("games");
+    assert_eq!(one.program.stop(), 0);
+}
+
+#[test]
+fn new_categories_say_nothing_of_a_configuration_that_was_refused() {
+    let bench = Bench::new();
+    let config = "icap_server: {admin: '127.0.0.1:0', listen: ['127.0.0.1:0'], \
+                  categories: {file: c.db, check_every_s: 1}}\n";
+    let put = |bytes: &[u8]| {
+        let next = bench.folder.path().join("next.db");
+        fs::write(&next, bytes).unwrap();
+        fs::rename(next, bench.folder.path().join("c.db")).unwrap();
+    };
+    put(&bench.news);
+    write_files(bench.folder.path(), &[("weir.yaml", config)]);
+    let mut running = bench.start();
+    write_files(bench.folder.path(), &[("weir.yaml", "icap_server: 1\n")]);
+    running.program.signal("HUP");
+    running.wait_for_metric("weir_icap_server_reload_failed 1\n");
+    put(&bench.games);
+    running.wait_for_category("games");
+    // Counted after it came in force, before the alarm would end.
+    running.program.wait_for_line(&["categories in force"]);
+    let page = metrics(running.admin);
+    assert!(
+        page.contains("weir_icap_server_reload_failed 1\n"),
+        "{page}"
+    );
+    write_files(bench.folder.path(), &[("weir.yaml", config)]);
+    running.program.signal("HUP");
+    running.wait_for_metric("weir_icap_server_reload_failed 0\n");
     assert_eq!(running.program.stop(), 0);
 }
 
@@ -403,58 +474,4 @@ fn a_file_that_changes_is_taken_without_a_signal() {
     write_files(bench.folder.path(), &[("own.txt", "web.test own\n")]);
     running.wait_for_category("own");
     assert_eq!(running.program.stop(), 0);
-}
-
-#[test]
-fn settings_that_cannot_be_are_told() {
-    let told = |categories: &str| {
-        let folder = tempfile::tempdir().unwrap();
-        let config =
-            format!("icap_server: {{listen: ['127.0.0.1:0'], categories: {categories}}}\n");
-        write_files(folder.path(), &[("weir.yaml", &config)]);
-        let output = run(folder.path(), &["check", "weir.yaml"]);
-        assert_eq!(output.status.code(), Some(78), "{output:?}");
-        String::from_utf8(output.stderr).unwrap()
-    };
-    for (categories, expected) in [
-        (
-            "{file: c.db, url: 'http://a.example/c.db'}",
-            "what comes over `http:` may be anybody's",
-        ),
-        (
-            "{file: c.db, url: 'ftp://a.example/c.db'}",
-            "is not a URL to fetch a file from",
-        ),
-        (
-            "{file: c.db, url: 'https://me@a.example/'}",
-            "without a user name",
-        ),
-        (
-            "{file: c.db, url: 'https://'}",
-            "is not a URL to fetch a file from",
-        ),
-        ("{file: c.db, every_s: 5}", "`every_s` is for a `url`"),
-        ("{url: 'https://a.example/'}", "the key `file` is missing"),
-        (
-            "{file: c.db, url: 'https://a.example/', every_s: 0}",
-            "use 1 to 2592000",
-        ),
-        (
-            "{file: c.db, url: 'https://a.example/', minisign_key: RWQ}",
-            "is not a public key of minisign",
-        ),
-        (
-            "{file: c.db, url: 'https://a.example/', bytes_max: 1}",
-            "use 1024 to 4294967296",
-        ),
-        ("{file: c.db, check_every_s: 86401}", "use 1 to 86400"),
-        (
-            "{file: c.db, urls: 1}",
-            "`urls` is not a key here; did you mean `url`?",
-        ),
-        ("[a]", "use a path, or keys with values"),
-    ] {
-        let text = told(categories);
-        assert!(text.contains(expected), "{categories}: {text}");
-    }
 }

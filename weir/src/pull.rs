@@ -1,9 +1,10 @@
 //! Category files that are fetched from a URL: looked at before they take the place of the file in
 //! use, in a thread of its own.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,6 +32,10 @@ const BACK_OFF_MIN: Duration = Duration::from_secs(10);
 
 /// The wait before the first attempt at most: those that start together should not ask together.
 const FIRST_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Attempts that may write beside one file at once: that of a configuration that was replaced may
+/// still be under way, and other processes may have the same file.
+const PARTIALS_MAX: usize = 8;
 
 /// Bytes of a signature file at most.
 const SIGNATURE_LEN_MAX: u64 = 4 * 1024;
@@ -88,6 +93,8 @@ pub(crate) enum PullError {
 #[derive(Debug)]
 pub(crate) struct Pulled {
     pub(crate) database: Box<Database>,
+    /// Of the file.
+    pub(crate) stamp: Stamp,
 }
 
 /// How an attempt ended; none: the file is still the one.
@@ -190,15 +197,21 @@ pub(crate) fn pull(source: &Categories, given_up: &AtomicBool) -> Attempt {
     };
     partial.file.sync_all().map_err(PullError::NotWritten)?;
     let bytes = category_file(&partial.path).map_err(PullError::Invalid)?;
+    let stamp = Stamp::of(&[&partial.path]);
     let mut state = State {
         url: pull.url.clone(),
         key: pull.minisign_key.clone(),
         signed_at: None,
         validators,
-        stamp: Stamp::of(&[&partial.path]).as_str().to_owned(),
+        stamp: stamp.as_str().to_owned(),
     };
     if let Some(key) = &pull.minisign_key {
-        let text = fetch::text(&agent, &signature_url(&pull.url), SIGNATURE_LEN_MAX)?;
+        let url = signature_url(&pull.url);
+        let text = match fetch::text(&agent, &url, SIGNATURE_LEN_MAX) {
+            // Such as a page that says politely that there is none.
+            Err(PullError::TooLong(_)) => return Err(PullError::NoSignature),
+            text => text?,
+        };
         state.signed_at = signed(key, &text, &bytes)?;
         let last = before.as_ref().and_then(|state| state.signed_at(pull));
         if last > state.signed_at {
@@ -212,10 +225,12 @@ pub(crate) fn pull(source: &Categories, given_up: &AtomicBool) -> Attempt {
     }
     // A state of a file that is not there yet says nothing; a file without its state would be
     // fetched again, and might be replaced by an older one.
-    state.write(file).map_err(PullError::NotWritten)?;
+    let written = state.write(file, &partial.path);
+    written.map_err(PullError::NotWritten)?;
     partial.rename(file).map_err(PullError::NotWritten)?;
     Ok(Some(Pulled {
         database: Box::new(database),
+        stamp,
     }))
 }
 
@@ -254,25 +269,59 @@ fn random() -> f64 {
     f64::from(u32::try_from(bits).unwrap_or_default()) / f64::from(1 << 24)
 }
 
-/// A file that is being fetched, beside the one in use. It goes when it is dropped.
+/// A file that is being fetched, beside the one in use. It goes when it is dropped. Nobody else
+/// writes it or takes it away: whoever fetches has a lock on it.
+#[derive(Debug)]
 struct Partial {
     path: PathBuf,
     file: File,
+    /// Whether it took the place of the one in use.
+    in_place: bool,
 }
 
 impl Partial {
     fn create(beside: &Path) -> io::Result<Self> {
-        let mut path = beside.as_os_str().to_owned();
-        path.push(".pulling");
-        let path = PathBuf::from(path);
-        // What an attempt left that was killed.
-        let _ = fs::remove_file(&path);
-        let file = File::create_new(&path)?;
-        Ok(Self { path, file })
+        if beside.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        for nth in 0..PARTIALS_MAX {
+            let mut path = beside.as_os_str().to_owned();
+            path.push(".pulling");
+            if nth > 0 {
+                path.push(format!(".{nth}"));
+            }
+            if let Some(partial) = Self::create_at(path.into())? {
+                return Ok(partial);
+            }
+        }
+        let text = "too many others fetch the same file; give each process a file of its own";
+        Err(io::Error::other(text))
     }
 
-    fn rename(&self, file: &Path) -> io::Result<()> {
+    /// Returns none if somebody else fetches there.
+    fn create_at(path: PathBuf) -> io::Result<Option<Self>> {
+        if fs::symlink_metadata(&path).is_ok_and(|there| there.is_file()) {
+            // Nobody takes away what he has no lock on, so that nobody's file is taken for left.
+            match File::open(&path) {
+                Ok(left) if is_own(&left, &path) => fs::remove_file(&path)?,
+                Ok(_) | Err(_) => return Ok(None),
+            }
+        }
+        let file = match File::create_new(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
+            file => file?,
+        };
+        let partial = is_own(&file, &path).then_some(Self {
+            path,
+            file,
+            in_place: false,
+        });
+        Ok(partial)
+    }
+
+    fn rename(mut self, file: &Path) -> io::Result<()> {
         fs::rename(&self.path, file)?;
+        self.in_place = true;
         let folder = file.parent().filter(|it| !it.as_os_str().is_empty());
         File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
     }
@@ -280,8 +329,20 @@ impl Partial {
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        if !self.in_place {
+            let _ = fs::remove_file(&self.path);
+        }
     }
+}
+
+/// Locks a file that was opened at a path until it is closed. Returns whether it is the one at the
+/// path, and nobody else's. Where a file system has no locks, it is nobody's.
+fn is_own(file: &File, path: &Path) -> bool {
+    let is_there = || {
+        let (own, there) = (file.metadata()?, fs::symlink_metadata(path)?);
+        io::Result::Ok(own.ino() == there.ino())
+    };
+    !matches!(file.try_lock(), Err(TryLockError::WouldBlock)) && is_there().unwrap_or(false)
 }
 
 #[cfg(test)]
@@ -316,5 +377,40 @@ mod tests {
         ] {
             assert_eq!(signature_url(url), expected);
         }
+    }
+
+    #[test]
+    fn attempts_at_the_same_time_have_files_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("c.db");
+        let names = || {
+            let entries = fs::read_dir(folder.path()).unwrap();
+            let names = entries.map(|it| it.unwrap().file_name().into_string().unwrap());
+            let mut names: Vec<String> = names.collect();
+            names.sort();
+            names
+        };
+        // What was left is nobody's.
+        fs::write(folder.path().join("c.db.pulling"), "left").unwrap();
+        let first = Partial::create(&file).unwrap();
+        assert_eq!(fs::read(&first.path).unwrap(), b"");
+        let second = Partial::create(&file).unwrap();
+        assert_eq!(names(), ["c.db.pulling", "c.db.pulling.1"]);
+        fs::write(&second.path, "second").unwrap();
+        drop(first);
+        assert_eq!(names(), ["c.db.pulling.1"]);
+        second.rename(&file).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"second");
+        let third = Partial::create(&file).unwrap();
+        assert_eq!(names(), ["c.db", "c.db.pulling"]);
+        let others: Vec<_> = (1..PARTIALS_MAX)
+            .map(|_| Partial::create(&file).unwrap())
+            .collect();
+        let error = Partial::create(&file).unwrap_err();
+        assert!(error.to_string().contains("too many"), "{error}");
+        drop((third, others));
+        assert_eq!(names(), ["c.db"]);
+        let error = Partial::create(folder.path()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
     }
 }

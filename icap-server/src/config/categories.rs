@@ -18,6 +18,21 @@ pub struct Categories {
     pub pull: Option<Pull>,
 }
 
+impl Categories {
+    /// Returns whether others come from the same place in the same way, wherever the configuration
+    /// file says so.
+    #[must_use]
+    pub fn is_as(&self, other: &Self) -> bool {
+        let Self {
+            path,
+            place: _,
+            check_every,
+            pull,
+        } = self;
+        (path, check_every, pull) == (&other.path, &other.check_every, &other.pull)
+    }
+}
+
 /// Where a built file is fetched from.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Pull {
@@ -33,4 +48,21 @@ pub struct Pull {
     pub minisign_key: Option<String>,
     /// Certificates of those who sign for the URL's host, in PEM. None: the system's.
     pub ca_file: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_in_the_configuration_says_nothing_of_the_source() {
+        let at = |line, path: &str| Categories {
+            path: path.into(),
+            place: Place { line, column: 1 },
+            check_every: None,
+            pull: None,
+        };
+        assert!(at(1, "c.db").is_as(&at(2, "c.db")));
+        assert!(!at(1, "c.db").is_as(&at(1, "d.db")));
+    }
 }

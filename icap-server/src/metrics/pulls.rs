@@ -58,6 +58,11 @@ impl Pulls {
         }
     }
 
+    /// Ends the alarm of what is not tried any more.
+    pub(crate) fn given_up(&self) {
+        self.failed.set(0);
+    }
+
     pub(super) fn register(&self, registry: &mut Registry) {
         registry.register(
             "category_pulls",

@@ -73,6 +73,8 @@ pub(crate) struct Servers {
     /// With the ICAP server.
     follow: Option<Follow>,
     live: Option<Live>,
+    /// Whether the configuration was read last without coming in force.
+    is_refused: bool,
 }
 
 fn serve(plan: &Plan) -> Result<u8, Failure> {
@@ -185,6 +187,7 @@ impl Servers {
             icap_server: None,
             follow: None,
             live: None,
+            is_refused: false,
         };
         if let Some(live) = &config.live {
             let live = Live::start(live).map_err(|error| plan.failed("sessions", error))?;
@@ -193,7 +196,7 @@ impl Servers {
         servers.with_live(&mut config);
         if let Some(basis) = Basis::of(&config) {
             basis.fetch_first().await?;
-            let seen = basis.stamp();
+            let seen = basis.look();
             let content = icap_content(plan, &basis).map_err(Failure::Configuration)?;
             // One admin endpoint tells of them: the proxy's, where there is one.
             let added = servers.added(config.proxy.is_none());
@@ -231,7 +234,7 @@ impl Servers {
         self.with_live(&mut config);
         let reported = config.live.take();
         let icap = Basis::of(&config).map(|basis| {
-            let seen = basis.stamp();
+            let seen = basis.look();
             icap_content(plan, &basis).map(|content| (basis, seen, content))
         });
         // Everything was read without an error; only now anything changes.
@@ -241,7 +244,7 @@ impl Servers {
             let fixed = running.reload(&basis.server.config, content);
             tell_fixed(fixed.map_err(|wrong| load::tls_remarks(&plan.path, &wrong))?);
             if let Some(follow) = &mut self.follow
-                && let Err(error) = follow.replace(basis, seen)
+                && let Err(error) = follow.replace(basis, seen, running)
             {
                 warn!(%error, "category files are not fetched any more; restart to try again");
             }
@@ -255,6 +258,7 @@ impl Servers {
             (None, Some(_)) => tell_fixed(vec!["sessions.live"]),
             (None, None) => {}
         }
+        self.is_refused = false;
         info!("configuration in force");
         Ok(())
     }
@@ -283,10 +287,14 @@ impl Servers {
 
     /// Puts new categories in force, if the news are of any.
     fn take(&mut self, news: News, plan: &Plan) -> Result<(), Vec<Diagnostic>> {
-        match (&mut self.follow, &self.icap_server) {
-            (Some(follow), Some(running)) => follow.take(news, (plan.files, &plan.path), running),
-            (None, _) | (_, None) => Ok(()),
+        if let (Some(follow), Some(running)) = (&mut self.follow, &self.icap_server) {
+            let is_new = follow.take(news, (plan.files, &plan.path), running)?;
+            // They say nothing of a configuration that is still wrong.
+            if is_new && !self.is_refused {
+                running.reload_taken();
+            }
         }
+        Ok(())
     }
 
     /// Tells why a reload changed nothing.
@@ -403,7 +411,10 @@ impl Watch {
                     info!(signal, "drain requested");
                     return;
                 }
-                () = self.hangups.next() => servers.reload(plan),
+                () = self.hangups.next() => {
+                    servers.is_refused = true;
+                    servers.reload(plan)
+                }
                 news = servers.news() => servers.take(news, plan),
             };
             if let Err(remarks) = reloaded {

@@ -12,7 +12,7 @@ use ureq::{Agent, Body};
 
 use super::PullError;
 
-/// Redirects that are followed. None leads from `https:` to `http:`.
+/// Redirects that are followed. None of an `https:` URL leads to `http:`.
 const REDIRECTS_MAX: u32 = 5;
 
 /// Bytes of a validator that is kept.

@@ -1,7 +1,7 @@
 //! What is remembered of a file that was fetched, beside it: `FILE.pulled`.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use icap_server::config::Pull;
@@ -47,18 +47,21 @@ impl State {
         })
     }
 
-    /// Writes the state beside a file, whole or not at all.
-    pub(super) fn write(&self, file: &Path) -> io::Result<()> {
+    /// Writes the state beside a file, whole or not at all, by way of a file beside `partial`, which
+    /// nobody else has.
+    pub(super) fn write(&self, file: &Path, partial: &Path) -> io::Result<()> {
         let value = json!({
             "url": self.url, "minisign_key": self.key, "signed_at": self.signed_at,
             "etag": self.validators.etag, "last_modified": self.validators.last_modified,
             "file": self.stamp,
         });
-        let path = path(file);
-        let mut next = path.clone().into_os_string();
-        next.push(".new");
-        fs::write(&next, format!("{value}\n"))?;
-        fs::rename(next, path)
+        let mut next = partial.as_os_str().to_owned();
+        next.push(".state");
+        let mut written = File::create(&next)?;
+        written.write_all(format!("{value}\n").as_bytes())?;
+        // Without it an older file would be as good as a new one.
+        written.sync_all()?;
+        fs::rename(&next, path(file))
     }
 
     /// Returns what the server called the file, if the file is still the one that it sent, and was

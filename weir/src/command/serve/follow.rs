@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use super::log;
 use crate::config::{Config, IcapServer};
 use crate::files::Files;
-use crate::pull::{self, Attempt, PullError, Puller, Stamp};
+use crate::pull::{self, Attempt, PullError, Pulled, Puller, Stamp};
 use crate::{Failure, load};
 
 /// Attempts that wait to be looked at.
@@ -34,13 +34,20 @@ pub(super) struct Basis {
 #[derive(Debug)]
 pub(super) struct Follow {
     basis: Basis,
-    /// Of the files that were read last, whether or not they could be used.
-    seen: Stamp,
-    /// Of files that changed, until they are seen the same twice.
-    changing: Option<Stamp>,
+    /// The files that were read last, whether or not they could be used.
+    seen: Seen,
+    /// Files that changed, until they are seen the same twice.
+    changing: Option<Seen>,
     look: Option<Interval>,
     attempts: mpsc::Receiver<Attempt>,
     puller: Option<Puller>,
+}
+
+/// The files that categories are read from, as they were when they were looked at.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Seen {
+    categories: Stamp,
+    overrides: Option<Stamp>,
 }
 
 /// What may have made categories new.
@@ -96,12 +103,12 @@ impl Basis {
     }
 
     /// Looks at the files that categories are read from.
-    pub(super) fn stamp(&self) -> Stamp {
+    pub(super) fn look(&self) -> Seen {
         let overrides = self.server.overrides.as_ref();
-        let overrides = overrides.map(|(path, _)| path.as_path());
-        let categories = self.server.categories.path.as_path();
-        let paths: Vec<&Path> = [categories].into_iter().chain(overrides).collect();
-        Stamp::of(&paths)
+        Seen {
+            categories: Stamp::of(&[&self.server.categories.path]),
+            overrides: overrides.map(|(path, _)| Stamp::of(&[path])),
+        }
     }
 
     /// Fetches the category file if it is configured so and there is none yet.
@@ -138,8 +145,8 @@ impl Basis {
 }
 
 impl Follow {
-    /// Follows what `basis` names; `seen` is the stamp of the files before they were read.
-    pub(super) fn start(basis: Basis, seen: Stamp) -> Result<Self, Failure> {
+    /// Follows what `basis` names; `seen` is how the files were before they were read.
+    pub(super) fn start(basis: Basis, seen: Seen) -> Result<Self, Failure> {
         let source = basis.server.categories.clone();
         let look = source.check_every.map(|every| {
             let mut look = interval_at(Instant::now() + every, every);
@@ -159,11 +166,20 @@ impl Follow {
     }
 
     /// Goes on with another basis. Who fetches the same file goes on too.
-    pub(super) fn replace(&mut self, basis: Basis, seen: Stamp) -> Result<(), Failure> {
-        if basis.server.categories == self.basis.server.categories {
+    pub(super) fn replace(
+        &mut self,
+        basis: Basis,
+        seen: Seen,
+        running: &icap_server::Running,
+    ) -> Result<(), Failure> {
+        let (now, before) = (&basis.server.categories, &self.basis.server.categories);
+        if now.is_as(before) {
             self.basis = basis;
             (self.seen, self.changing) = (seen, None);
             return Ok(());
+        }
+        if now.pull.is_none() {
+            running.pulls_ended();
         }
         // The one before is told first, so that only one puts files in place.
         self.puller = None;
@@ -191,52 +207,77 @@ impl Follow {
         }
     }
 
-    /// Puts new categories in force, if the news are of any.
+    /// Puts new categories in force, if the news are of any. Returns whether they were.
     pub(super) fn take(
         &mut self,
         news: News,
         (files, path): (Files, &Path),
         running: &icap_server::Running,
-    ) -> Result<(), Vec<Diagnostic>> {
-        let (content, seen, outcome) = match news {
-            News::Look => {
-                let Some(seen) = self.changed() else {
-                    return Ok(());
-                };
-                self.seen = seen.clone();
-                (self.basis.read(files, path)?, seen, None)
-            }
+    ) -> Result<bool, Vec<Diagnostic>> {
+        let fetched = matches!(news, News::Attempt(_));
+        let content = match news {
+            News::Look => match self.changed() {
+                Some(seen) => self.read(seen, files, path)?,
+                None => return Ok(false),
+            },
             News::Attempt(Ok(None)) => {
                 running.pulled(PullOutcome::Unchanged);
-                return Ok(());
+                let now = self.basis.look();
+                if now.categories == self.seen.categories {
+                    return Ok(false);
+                }
+                // Another process fetched it, or this one while a reload read the one before.
+                self.read(now, files, path)?
             }
             News::Attempt(Err(error)) => {
                 running.pulled(error.outcome());
                 let error = crate::failure::one_line(&error);
                 warn!(%error, "no category file was fetched; the one in use stays in force");
-                return Ok(());
+                return Ok(false);
             }
             News::Attempt(Ok(Some(pulled))) => {
-                let seen = self.basis.stamp();
-                let content = self.basis.overridden(files, path, *pulled.database);
-                let outcome = match content {
+                let content = self.pulled(pulled, files, path);
+                running.pulled(match content {
                     Ok(_) => PullOutcome::New,
                     Err(_) => PullOutcome::Invalid,
-                };
-                running.pulled(outcome);
-                self.seen = seen.clone();
-                (content?, seen, Some(outcome))
+                });
+                content?
             }
         };
-        (self.seen, self.changing) = (seen, None);
         running.replace_content(&self.basis.server.config, content);
-        info!(fetched = outcome.is_some(), "categories in force");
-        Ok(())
+        info!(fetched, "categories in force");
+        Ok(true)
     }
 
-    /// Returns the stamp of the files if they changed and are not being written any more.
-    fn changed(&mut self) -> Option<Stamp> {
-        let now = self.basis.stamp();
+    /// Reads files that were `seen` before.
+    fn read(
+        &mut self,
+        seen: Seen,
+        files: Files,
+        path: &Path,
+    ) -> Result<icap_server::Content, Vec<Diagnostic>> {
+        (self.seen, self.changing) = (seen, None);
+        self.basis.read(files, path)
+    }
+
+    /// Takes a file that was fetched, or the one that took its place since.
+    fn pulled(
+        &mut self,
+        pulled: Pulled,
+        files: Files,
+        path: &Path,
+    ) -> Result<icap_server::Content, Vec<Diagnostic>> {
+        let seen = self.basis.look();
+        if seen.categories != pulled.stamp {
+            return self.read(seen, files, path);
+        }
+        (self.seen, self.changing) = (seen, None);
+        self.basis.overridden(files, path, *pulled.database)
+    }
+
+    /// Returns the files if they changed and are not being written any more.
+    fn changed(&mut self) -> Option<Seen> {
+        let now = self.basis.look();
         if now == self.seen {
             self.changing = None;
             return None;
