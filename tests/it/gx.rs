@@ -137,7 +137,9 @@ fn check(told: &[ProfileFacts], pcrf: &peers::Peer) {
                  v6 004020010db800070000";
     let first = format!("CCR 1 number 0 {about} flags [1] host None\n");
     assert!(said.contains(&first), "{said}");
-    assert!(said.contains("RAA 2001\n"), "{said}");
+    tests::wait_for("the answer to the RAR", || {
+        pcrf.output().contains("RAA 2001\n").then_some(())
+    });
     for (kind, number) in [(2, 1), (3, 2)] {
         let host = "flags [] host b'pcrf.weir.test'";
         let line = format!("CCR {kind} number {number} {about} {host}\n");

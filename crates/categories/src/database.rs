@@ -95,7 +95,7 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// Fails if there are more than [`CATEGORIES_MAX`](crate::CATEGORIES_MAX) categories with those of the overrides.
+    /// Fails if there are more than [`CATEGORIES_MAX`] categories with those of the overrides.
     pub fn with_overrides(mut self, overrides: Overrides) -> Result<Self, BuildError> {
         self.names.truncate(self.stats.categories.len());
         self.tag = self.content_tag()?;
