@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use filter::Filter;
 use icap::{Body, BodyReader, Fed, Method, Request, RequestReader, Status, empty_lines_len};
+use prometheus_client::metrics::counter::Counter;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use tracing::debug;
@@ -12,7 +13,7 @@ use self::reply::{Answer, Written};
 use crate::config::Limits;
 use crate::content::Stamps;
 use crate::date::Date;
-use crate::metrics::{Admission, End};
+use crate::metrics::{Admission, End, RequestLabels};
 use crate::verdict;
 use crate::wire::{Ended, LINGER_DEADLINE, Wire};
 use crate::worker::Shared;
@@ -35,6 +36,8 @@ pub(crate) struct Connection<S> {
     admission: Admission,
     engine: Filter,
     date: Date,
+    /// The counter that was used last: most answers of a connection are counted alike.
+    counted: Option<(RequestLabels, Counter)>,
     /// Why the answer that was written last said that no other follows, if it did.
     last: Option<End>,
     stop: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -52,6 +55,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             admission,
             engine: verdict::engine(),
             date: Date::default(),
+            counted: None,
             last: None,
             stop: Box::pin(async move { drain.requested().await }),
         }
@@ -138,7 +142,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Reads the next request up to its body.
     async fn request(&mut self) -> Result<Box<Request>, End> {
         self.request_start().await?;
-        let deadline = Instant::now() + self.limits.head;
+        let mut deadline = None;
         loop {
             match self.reader.feed(self.wire.input.rest()) {
                 Fed::Request(request, used) => {
@@ -151,6 +155,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
                 Fed::NeedMore => {}
             }
+            let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.limits.head);
             self.flush().await?;
             match self.wire.read(deadline).await {
                 Ok(()) => {}

@@ -115,10 +115,10 @@ struct EndedLabels {
 }
 
 #[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct RequestLabels {
-    service: ServiceLabel,
-    method: MethodLabel,
-    status: u16,
+pub(crate) struct RequestLabels {
+    pub(crate) service: ServiceLabel,
+    pub(crate) method: MethodLabel,
+    pub(crate) status: u16,
 }
 
 #[derive(Clone, Copy, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -182,13 +182,9 @@ impl Metrics {
         self.ended.get_or_create(&EndedLabels { reason }).inc();
     }
 
-    pub(crate) fn answered(&self, service: ServiceLabel, method: MethodLabel, status: u16) {
-        let labels = RequestLabels {
-            service,
-            method,
-            status,
-        };
-        self.requests.get_or_create(&labels).inc();
+    /// Returns the counter of answers like this.
+    pub(crate) fn answers(&self, labels: &RequestLabels) -> Counter {
+        self.requests.get_or_create(labels).clone()
     }
 
     pub(crate) fn categorized(&self, outcome: Categorized) {
@@ -434,7 +430,12 @@ mod tests {
         let metrics = Metrics::new();
         metrics.accepted(Admission::Admitted);
         metrics.ended(End::Idle);
-        metrics.answered(ServiceLabel::Categorize, MethodLabel::Reqmod, 204);
+        let labels = RequestLabels {
+            service: ServiceLabel::Categorize,
+            method: MethodLabel::Reqmod,
+            status: 204,
+        };
+        metrics.answers(&labels).inc();
         metrics.categorized(Categorized::Found);
         let blocked = Decision {
             action: Action::Block,

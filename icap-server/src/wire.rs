@@ -89,22 +89,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Sends all of `output`; each step may take as long as `stall`.
     pub(crate) async fn flush(&mut self, stall: Duration) -> Result<(), Ended> {
         while !self.output.is_empty() {
-            self.send_some(Instant::now() + stall).await?;
+            self.send_some(stall).await?;
         }
+        // Most of the time nothing has to be waited for, and no clock is read.
+        let mut deadline = None;
         // TLS takes bytes in before it sends them.
-        let deadline = Instant::now() + stall;
         poll_fn(|cx| match Pin::new(&mut self.stream).poll_flush(cx) {
             Poll::Ready(flushed) => Poll::Ready(flushed.map_err(|_| Ended::Failed)),
-            Poll::Pending => self.poll_deadline(cx, deadline),
+            Poll::Pending => {
+                let deadline = *deadline.get_or_insert_with(|| Instant::now() + stall);
+                self.poll_deadline(cx, deadline)
+            }
         })
         .await
     }
 
-    /// Waits until some of `output` is sent.
-    pub(crate) async fn send_some(&mut self, deadline: Instant) -> Result<(), Ended> {
+    /// Waits until some of `output` is sent, for as long as `stall`.
+    pub(crate) async fn send_some(&mut self, stall: Duration) -> Result<(), Ended> {
+        let mut deadline = None;
         poll_fn(|cx| match self.poll_write(cx) {
             Poll::Ready(written) => Poll::Ready(written),
-            Poll::Pending => self.poll_deadline(cx, deadline),
+            Poll::Pending => {
+                let deadline = *deadline.get_or_insert_with(|| Instant::now() + stall);
+                self.poll_deadline(cx, deadline)
+            }
         })
         .await
     }

@@ -13,5 +13,5 @@ pub mod telemetry;
 pub use accept::{ACCEPT_PAUSE, accept, accept_by};
 pub use admin::Admin;
 pub use descriptors::raise_descriptor_limit;
-pub use drain::{ABANDON_WAIT, Drain, Leftover};
+pub use drain::{ABANDON_WAIT, Drain, Leftover, Said};
 pub use report::{describe, report};

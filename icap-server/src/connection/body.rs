@@ -69,13 +69,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
             }
             wire.input.advance(used);
-            let deadline = Instant::now() + stall;
             if need_more {
-                wire.exchange(COPY_WINDOW, deadline).await?;
+                wire.exchange(COPY_WINDOW, Instant::now() + stall).await?;
             } else if wire.output.len() >= COPY_WINDOW {
                 // Nothing is read while there is something left to copy: were it the end of the
                 // connection, what is left would be lost.
-                wire.send_some(deadline).await?;
+                wire.send_some(stall).await?;
             }
         }
     }

@@ -11,7 +11,7 @@ use super::Connection;
 use crate::categorize::categorize;
 use crate::config::Overload;
 use crate::content::{Loaded, OPTIONS_TTL_S, Service, Stamps};
-use crate::metrics::{End, MethodLabel, ServiceLabel};
+use crate::metrics::{End, MethodLabel, RequestLabels, ServiceLabel};
 use crate::page::Page;
 use crate::verdict;
 
@@ -207,8 +207,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let named = named_service(self.wire.input.rest());
         let service = named.and_then(|uri| loaded.service(&uri));
         write_error(status, &loaded.stamps.tag(service), self.wire.output.end());
-        let (service, method) = (ServiceLabel::of(service), MethodLabel::Unknown);
-        self.shared.metrics.answered(service, method, status.code());
+        let service = ServiceLabel::of(service);
+        self.count_as(service, MethodLabel::Unknown, status);
         End::BadRequest
     }
 
@@ -225,14 +225,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    fn count(&self, request: &Request, service: Option<Service>, status: Status) {
+    fn count(&mut self, request: &Request, service: Option<Service>, status: Status) {
         let service = ServiceLabel::of(service);
         let method = match request.method {
             Method::Options => MethodLabel::Options,
             Method::Reqmod => MethodLabel::Reqmod,
             Method::Respmod => MethodLabel::Respmod,
         };
-        self.shared.metrics.answered(service, method, status.code());
+        self.count_as(service, method, status);
+    }
+
+    fn count_as(&mut self, service: ServiceLabel, method: MethodLabel, status: Status) {
+        let labels = RequestLabels {
+            service,
+            method,
+            status: status.code(),
+        };
+        let known = self.counted.take().filter(|(known, _)| *known == labels);
+        let counted = known.unwrap_or_else(|| (labels, self.shared.metrics.answers(&labels)));
+        counted.1.inc();
+        self.counted = Some(counted);
     }
 }
 
