@@ -1,3 +1,5 @@
+use std::net::Ipv4Addr;
+
 use expect_test::{Expect, expect};
 use sessions::Digits;
 
@@ -164,6 +166,51 @@ sessions:
             weir.yaml:2:12: error: `statics` is not a key here; did you mean `static`?
         "#]],
     );
+}
+
+#[test]
+fn there_are_only_so_many_of_each() {
+    let server = "icap_server: {listen: ['127.0.0.1:0'], categories: lists}";
+    let proxy = "proxy: {listen: [{mode: explicit, address: '127.0.0.1:0'}], \
+                 icap: {services: ['icap://a/b']}, hosts: {";
+    let many = |count: usize, one: &dyn Fn(usize) -> String| -> String {
+        (0..count).map(|nth| one(nth) + ", ").collect()
+    };
+    let sessions = many(file::STATIC_SESSIONS_MAX + 1, &|nth| {
+        let address = Ipv4Addr::from_bits(0x0a00_0000 + u32::try_from(nth).unwrap());
+        format!("{{clients: [{address}], profile: open}}")
+    });
+    check(
+        &format!("policy: family.yaml\n{server}\nsessions: {{static: [{sessions}]}}"),
+        expect![[r#"
+            weir.yaml:3:1703829: error: too much for one file; use at most 16777216 bytes, 250000 values and 32 levels, and files of their own for long lists
+        "#]],
+    );
+    let users = many(file::USERS_MAX + 1, &|nth| {
+        format!("u{nth}: {{profile: open}}")
+    });
+    check(
+        &format!("policy: family.yaml\n{server}\nsessions: {{users: {{{users}}}}}"),
+        expect![[r#"
+            weir.yaml:3:1488910: error: more than 60000 users; use at most so many
+        "#]],
+    );
+    let hosts = many(1_025, &|nth| format!("h{nth}.example: '192.0.2.1:80'"));
+    check(
+        &format!("policy: family.yaml\n{proxy}{hosts}}}}}"),
+        expect![[r#"
+            weir.yaml:2:30737: error: 1025 hosts are too many; use at most 1024
+        "#]],
+    );
+}
+
+#[test]
+fn a_command_says_which_section_it_lacks() {
+    let lacks = |section| Loaded::lacks(Path::new("weir.yaml"), section).to_string();
+    expect![[r#"
+        weir.yaml: error: the key `proxy` is missing; `weir proxy` needs it
+        weir.yaml: error: the key `icap_server` is missing; `weir icap-server` needs it"#]]
+    .assert_eq(&[lacks("proxy"), lacks("icap_server")].join("\n"));
 }
 
 #[test]

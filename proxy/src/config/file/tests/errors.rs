@@ -90,6 +90,20 @@ icap:
         weir.yaml:1:31: error: 0 services are here; use 1 to 16
     "#]],
     );
+    check(
+        "{listen: [], icap: {services: ['icap://a/b'], client_certificate: a.pem}}",
+        expect![[r#"
+            weir.yaml:1:10: error: 0 listeners are here; use 1 to 64
+            weir.yaml:1:67: error: the certificate has no `client_key`; add it
+        "#]],
+    );
+    check(
+        "{listen: [], icap: {services: ['icap://a/b'], client_key: a.key}}",
+        expect![[r#"
+            weir.yaml:1:10: error: 0 listeners are here; use 1 to 64
+            weir.yaml:1:59: error: the key has no `client_certificate`; add it
+        "#]],
+    );
     for (services, expected) in [
         (
             "[{}]",
