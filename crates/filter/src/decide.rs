@@ -59,6 +59,15 @@ pub(crate) struct Generations {
     icap: u64,
 }
 
+impl Generations {
+    fn of(rules: &Rules) -> Self {
+        Self {
+            policy: rules.policy_generation,
+            icap: rules.icap_generation,
+        }
+    }
+}
+
 /// A request that a profile judges by its URI.
 #[derive(Clone, Copy)]
 pub(crate) struct Judging<'a> {
@@ -177,10 +186,7 @@ impl Filter {
     /// Takes up the rules and their time: empties the cache if it was filled under others
     /// (S4 6.1), and looks at the schedules if one may have changed.
     fn follow(&mut self, rules: &Rules) -> (Generations, Active) {
-        let current = Generations {
-            policy: rules.policy_generation,
-            icap: rules.icap_generation,
-        };
+        let current = Generations::of(rules);
         if self.seen.replace(current) != Some(current) {
             self.span = None;
             if let Some(cache) = &mut self.cache {
@@ -210,11 +216,7 @@ impl Filter {
 
     /// Returns whether the cache was filled under these rules.
     pub(crate) fn is_filled_under(&self, rules: &Rules) -> bool {
-        let current = Generations {
-            policy: rules.policy_generation,
-            icap: rules.icap_generation,
-        };
-        self.seen == Some(current)
+        self.seen == Some(Generations::of(rules))
     }
 
     /// Returns what the cache has for a reading, as far as it is worth anything now.
