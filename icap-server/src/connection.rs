@@ -4,6 +4,7 @@ use std::sync::Arc;
 use filter::Filter;
 use icap::{Body, BodyReader, Fed, Method, Request, RequestReader, Status, empty_lines_len};
 use prometheus_client::metrics::counter::Counter;
+use service::Said;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use tracing::debug;
@@ -40,12 +41,12 @@ pub(crate) struct Connection<S> {
     counted: Option<(RequestLabels, Counter)>,
     /// Why the answer that was written last said that no other follows, if it did.
     last: Option<End>,
-    stop: Pin<Box<dyn Future<Output = ()> + Send>>,
+    stop: Said,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(crate) fn new(stream: S, shared: Arc<Shared>, admission: Admission) -> Self {
-        let drain = shared.drain.clone();
+        let stop = shared.drain.requested();
         let limits = shared.settings.load().limits;
         Self {
             wire: Wire::new(stream),
@@ -57,7 +58,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             date: Date::default(),
             counted: None,
             last: None,
-            stop: Box::pin(async move { drain.requested().await }),
+            stop,
         }
     }
 
@@ -180,7 +181,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             self.flush().await?;
             let idle_end = *idle_end.get_or_insert_with(|| Instant::now() + self.limits.idle);
-            let stop = self.stop.as_mut();
+            let stop = Pin::new(&mut self.stop);
             match self.wire.read_or(idle_end, stop).await {
                 Ok(()) => {}
                 Err(Ended::TimedOut) => return Err(End::Idle),

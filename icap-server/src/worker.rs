@@ -100,10 +100,11 @@ impl Settings {
 /// Accepts connections until a drain is requested; each is a task on the runtime that runs this.
 /// `nth` is the listener's place in the configuration.
 pub(crate) async fn accept_all(listener: TcpListener, nth: usize, shared: Arc<Shared>) {
+    let mut stop = shared.drain.requested();
     loop {
         tokio::select! {
             biased;
-            () = shared.drain.requested() => return,
+            () = &mut stop => return,
             (stream, client) = accept(&listener, || {}) => open(stream, client, nth, &shared),
         }
     }
@@ -111,11 +112,12 @@ pub(crate) async fn accept_all(listener: TcpListener, nth: usize, shared: Arc<Sh
 
 /// Like [`accept_all`], for a Unix socket, whose permissions say who may use it.
 pub(crate) async fn accept_all_unix(listener: UnixListener, shared: Arc<Shared>) {
+    let mut stop = shared.drain.requested();
     loop {
         let next = accept_by(|context| listener.poll_accept(context), || {});
         tokio::select! {
             biased;
-            () = shared.drain.requested() => return,
+            () = &mut stop => return,
             (stream, _) = next => {
                 if let Some((admission, place)) = enter(&shared) {
                     let served = Arc::clone(&shared);

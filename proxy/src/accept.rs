@@ -1,7 +1,6 @@
 //! Connections as they come in, and those that are refused at the door.
 
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +31,7 @@ pub(crate) struct Door {
 /// Accepts connections until the worker should stop.
 pub(crate) async fn accept_all(worker: Rc<Worker>, door: Door, listener: TcpListener) {
     let metrics = Arc::clone(&worker.shared.metrics);
-    let mut stop = pin!(worker.drain.requested());
+    let mut stop = worker.drain.requested();
     loop {
         let (socket, peer) = tokio::select! {
             accepted = service::accept(&listener, || metrics.reached(Limit::Descriptors)) => accepted,

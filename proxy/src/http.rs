@@ -101,14 +101,14 @@ where
     S::Future: Unpin,
 {
     let signals = &context.signals;
-    let mut drain = pin!(context.worker.drain.requested());
+    let mut drain = context.worker.drain.requested();
     let mut draining = false;
     let mut stall = pin!(sleep(context.limits.stall));
     let mut then = signals.movement();
     // A client that is gone is not waited for. One that has only ended its side may still listen.
     let mut reset = pin!(context.socket.ready(Interest::ERROR));
     poll_fn(|cx| {
-        if !draining && drain.as_mut().poll(cx).is_ready() {
+        if !draining && Pin::new(&mut drain).poll(cx).is_ready() {
             draining = true;
             Pin::new(&mut *http).graceful_shutdown();
         }

@@ -103,7 +103,7 @@ impl Driver {
 
     /// Runs until the drain is requested, and then until all peers have said goodbye.
     pub(super) async fn run(mut self, mut events: mpsc::Receiver<SessionEvent>) {
-        let drain = self.drain.clone();
+        let mut ending = self.drain.requested();
         let mut taken = Vec::with_capacity(EVENTS_AT_ONCE);
         let mut stage = Stage::Running;
         loop {
@@ -130,7 +130,7 @@ impl Driver {
                         self.client.stop(now());
                     }
                 }
-                () = drain.requested(), if stage == Stage::Running => {
+                () = &mut ending, if stage == Stage::Running => {
                     stage = Stage::Stopping;
                     self.client.stop(now());
                 }
