@@ -1,7 +1,7 @@
 //! Where files come from: the disk, or the program itself.
 
-use std::fs::File;
-use std::io::Read;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// A place that files are read from.
@@ -31,6 +31,25 @@ impl Files {
     }
 }
 
+/// Writes a file whole, or not at all: by way of `draft`, which nobody else has, beside it.
+///
+/// # Errors
+///
+/// Fails if the system refuses. The file is then as it was, or has the bytes.
+pub(crate) fn write_whole(path: &Path, draft: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(draft)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(draft, path)?;
+    sync_folder_of(path)
+}
+
+/// Puts the folder of a file on the disk, so that a new name outlives a loss of power.
+pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
+}
+
 /// Returns the path that `written` means in the file `path`: relative to its folder.
 #[must_use]
 pub fn beside(path: &Path, written: &str) -> PathBuf {
@@ -42,7 +61,7 @@ pub fn beside(path: &Path, written: &str) -> PathBuf {
 
 fn disk_text(path: &Path, len_max: usize) -> Result<String, String> {
     // A pipe or a device may never end; the type is looked at before the file is opened.
-    let kind = std::fs::metadata(path).map_err(|error| plain(&error))?;
+    let kind = fs::metadata(path).map_err(|error| plain(&error))?;
     if !kind.is_file() {
         return Err("it is no file".to_owned());
     }
@@ -71,7 +90,7 @@ fn disk_text(path: &Path, len_max: usize) -> Result<String, String> {
 }
 
 /// Says what the system said, without its number.
-fn plain(error: &std::io::Error) -> String {
+fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     match text.split_once(" (os error") {
         Some((text, _)) => text.to_lowercase(),
@@ -89,13 +108,13 @@ mod tests {
         let path = folder.path().join("file");
         let text = |len_max| Files::Disk.text(&path, len_max);
         assert_eq!(text(9).unwrap_err(), "no such file or directory");
-        std::fs::write(&path, "123456789").unwrap();
+        fs::write(&path, "123456789").unwrap();
         assert_eq!(text(9).unwrap(), "123456789");
         assert_eq!(
             text(8).unwrap_err(),
             "it has more than 8 bytes; use at most so many"
         );
-        std::fs::write(&path, b"a\nb\xff").unwrap();
+        fs::write(&path, b"a\nb\xff").unwrap();
         assert_eq!(
             text(9).unwrap_err(),
             "line 2 is not UTF-8; save the file as UTF-8"

@@ -14,6 +14,7 @@ use sessions::{LiveLimits, LiveSessions, SNAPSHOT_RECORD_LEN_MAX};
 use tracing::{error, info, warn};
 
 use crate::config::Live as Config;
+use crate::files::write_whole;
 
 /// How long what takes reports may need to end.
 const GRACE: Duration = Duration::from_secs(1);
@@ -104,9 +105,12 @@ impl Live {
         let Some(path) = self.snapshot else {
             return;
         };
+        let mut draft = path.clone().into_os_string();
+        draft.push(".new");
+        let draft = PathBuf::from(draft);
         let written = tokio::task::spawn_blocking(move || {
             let sessions = self.table.len();
-            write(&path, &self.table.snapshot()).map(|()| sessions)
+            write_whole(&path, &draft, &self.table.snapshot()).map(|()| sessions)
         });
         match written.await {
             Ok(Ok(sessions)) => info!(sessions, "live sessions are kept"),
@@ -155,15 +159,4 @@ fn read(path: &Path, sessions_max: usize) -> io::Result<Option<Vec<u8>>> {
         return Err(io::Error::other(text));
     }
     fs::read(path).map(Some)
-}
-
-/// Writes a file whole, or not at all.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
-    let mut file = fs::File::create(&beside)?;
-    io::Write::write_all(&mut file, bytes)?;
-    file.sync_all()?;
-    fs::rename(beside, path)
 }

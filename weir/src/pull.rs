@@ -19,6 +19,7 @@ use minisign_verify::{PublicKey, Signature};
 
 use self::fetch::Fetched;
 use self::state::State;
+use crate::files::sync_folder_of;
 use crate::load::{CategoriesError, category_file};
 
 mod fetch;
@@ -322,8 +323,7 @@ impl Partial {
     fn rename(mut self, file: &Path) -> io::Result<()> {
         fs::rename(&self.path, file)?;
         self.in_place = true;
-        let folder = file.parent().filter(|it| !it.as_os_str().is_empty());
-        File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
+        sync_folder_of(file)
     }
 }
 

@@ -1,7 +1,6 @@
 //! What is remembered of a file that was fetched, beside it: `FILE.pulled`.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use icap_server::config::Pull;
@@ -9,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::fetch::Validators;
 use super::stamp::Stamp;
-use crate::files::Files;
+use crate::files::{Files, write_whole};
 
 /// Bytes of a state that is read.
 const STATE_LEN_MAX: usize = 16 * 1024;
@@ -57,11 +56,12 @@ impl State {
         });
         let mut next = partial.as_os_str().to_owned();
         next.push(".state");
-        let mut written = File::create(&next)?;
-        written.write_all(format!("{value}\n").as_bytes())?;
-        // Without it an older file would be as good as a new one.
-        written.sync_all()?;
-        fs::rename(&next, path(file))
+        // What is not on the disk makes an older file as good as a new one.
+        write_whole(
+            &path(file),
+            Path::new(&next),
+            format!("{value}\n").as_bytes(),
+        )
     }
 
     /// Returns what the server called the file, if the file is still the one that it sent, and was

@@ -10,6 +10,7 @@ use service::exit;
 
 use super::{Form, json};
 use crate::cli::Build;
+use crate::files::sync_folder_of;
 use crate::import::{self, Canary, Imported, Progress, Sources, import};
 use crate::load::{CategoriesError, category_source, error, remarks};
 use crate::{Failure, excerpt, failure};
@@ -141,12 +142,7 @@ impl<'a> Draft<'a> {
     /// Puts the whole file in the place of the one before, so that nobody ever reads half of it,
     /// and the folder on the disk, so that the name outlives a loss of power.
     fn publish(self) -> Result<(), Failure> {
-        let folder = match self.path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            Some(_) | None => Path::new("."),
-        };
-        let published =
-            fs::rename(&self.draft, self.path).and_then(|()| File::open(folder)?.sync_all());
+        let published = fs::rename(&self.draft, self.path).and_then(|()| sync_folder_of(self.path));
         published.map_err(|source| self.failed(source))
     }
 
