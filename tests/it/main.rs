@@ -45,6 +45,7 @@ mod times;
 mod transparent;
 mod tunnel;
 mod tutorial;
+mod two_gateways;
 mod up;
 mod url_agreement;
 

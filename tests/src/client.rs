@@ -58,13 +58,21 @@ impl Client {
     /// Connects from this address of the machine.
     #[track_caller]
     pub fn connect_from(source: IpAddr, address: SocketAddr) -> Self {
+        Self::dial(SocketAddr::new(source, 0), address).expect("a connection")
+    }
+
+    /// Connects from this address and port of the machine.
+    ///
+    /// # Errors
+    ///
+    /// The connection was refused, or not answered within [`WAIT_MAX`].
+    #[track_caller]
+    pub fn dial(source: SocketAddr, address: SocketAddr) -> std::io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
-        let source = SocketAddr::new(source, 0);
+        socket.set_reuse_address(true).unwrap();
         socket.bind(&source.into()).expect("an address of ours");
-        socket
-            .connect_timeout(&address.into(), WAIT_MAX)
-            .expect("a connection");
-        Self::over(socket.into())
+        socket.connect_timeout(&address.into(), WAIT_MAX)?;
+        Ok(Self::over(socket.into()))
     }
 
     fn over(socket: TcpStream) -> Self {

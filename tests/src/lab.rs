@@ -298,15 +298,17 @@ impl Drop for Lab {
     }
 }
 
-fn sh(script: &str) -> Output {
+/// Runs a shell script.
+pub(crate) fn sh(script: &str) -> Output {
     Command::new("sh")
         .args(["-c", script])
         .output()
         .expect("sh runs")
 }
 
+/// Fails the test with what a command printed, if it failed.
 #[track_caller]
-fn expect_success(output: &Output, what: &str) {
+pub(crate) fn expect_success(output: &Output, what: &str) {
     assert!(
         output.status.success(),
         "{what}: {}",

@@ -27,6 +27,7 @@ pub mod icap_peer;
 pub mod icap_server;
 pub mod lab;
 pub mod list_server;
+pub mod network;
 pub mod origin;
 pub mod page;
 pub mod peers;

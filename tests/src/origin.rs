@@ -1,7 +1,7 @@
 //! A web server that remembers every byte of every request head, and answers by path.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
 use crate::client::find;
@@ -18,7 +18,7 @@ pub struct Origin {
     /// Where it listens.
     pub address: SocketAddr,
     requests: Arc<Mutex<Vec<Vec<u8>>>>,
-    connections: Arc<Mutex<usize>>,
+    clients: Arc<Mutex<Vec<IpAddr>>>,
 }
 
 impl Origin {
@@ -33,13 +33,16 @@ impl Origin {
         let origin = Self {
             address: listener.local_addr().unwrap(),
             requests: Arc::default(),
-            connections: Arc::default(),
+            clients: Arc::default(),
         };
         let requests = Arc::clone(&origin.requests);
-        let connections = Arc::clone(&origin.connections);
+        let clients = Arc::clone(&origin.clients);
         std::thread::spawn(move || {
             for socket in listener.incoming().map_while(Result::ok) {
-                *connections.lock().unwrap() += 1;
+                let Ok(client) = socket.peer_addr() else {
+                    continue;
+                };
+                clients.lock().unwrap().push(client.ip());
                 let requests = Arc::clone(&requests);
                 std::thread::spawn(move || {
                     let _ = socket.set_read_timeout(Some(WAIT_MAX));
@@ -62,7 +65,12 @@ impl Origin {
 
     /// Returns how many connections were made so far.
     pub fn connections(&self) -> usize {
-        *self.connections.lock().unwrap()
+        self.clients.lock().unwrap().len()
+    }
+
+    /// Returns from where connections were made so far, in their order.
+    pub fn clients(&self) -> Vec<IpAddr> {
+        self.clients.lock().unwrap().clone()
     }
 
     /// Waits until there are `count` requests, and returns them.
