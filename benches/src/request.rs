@@ -45,8 +45,8 @@ fn decided_by_cache(
     let (directory, mut clients) = session::clients();
     assert_eq!(worker.ask(&read()).source, Source::Icap);
     let mut decide = move || -> Decision {
-        let session = directory.lookup(*clients.take()).unwrap();
-        black_box(directory.profile_name(Some(&session)));
+        let session = directory.configured(*clients.take()).unwrap();
+        black_box(directory.profile_name(Some(session)));
         worker.local(&read())
     };
     assert_eq!(decide().source, Source::Cache);

@@ -41,12 +41,11 @@ fn look_up(
     let directory = Arc::clone(directory);
     let mut clients = turns(client);
     for client in clients.iter() {
-        let found = directory.lookup(*client).is_some();
+        let found = directory.configured(*client).is_some();
         assert_eq!(found, !name.ends_with("miss"), "{client}");
     }
     Subject::new(name, move || {
-        let session = directory.lookup(*clients.take());
-        session.is_some()
+        directory.configured(*clients.take()).is_some()
     })
 }
 

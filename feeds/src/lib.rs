@@ -3,5 +3,16 @@
 pub mod gx;
 mod metrics;
 pub mod radius;
+mod subscribers;
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use metrics::Metrics;
+pub use subscribers::{Basis, Subscribers, UNDER_WAY_MAX, Unchanged};
+
+/// Returns the seconds since 1970.
+#[must_use]
+pub fn now_s() -> u32 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| u32::try_from(now.as_secs()).unwrap_or(u32::MAX))
+}

@@ -8,7 +8,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use sessions::LiveSessions;
+use sessions::SessionStore;
 
 use crate::radius::Outcome;
 
@@ -16,7 +16,7 @@ use crate::radius::Outcome;
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    live: Arc<LiveSessions>,
+    store: Arc<dyn SessionStore>,
     sessions: Gauge,
     ended: Counter,
     reports: Family<OutcomeLabel, Counter>,
@@ -28,12 +28,12 @@ struct OutcomeLabel {
 }
 
 impl Metrics {
-    /// Creates the metrics of a table.
+    /// Creates the metrics of a store.
     #[must_use]
-    pub fn new(live: Arc<LiveSessions>) -> Self {
+    pub fn new(store: Arc<dyn SessionStore>) -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("weir"),
-            live,
+            store,
             sessions: Gauge::default(),
             ended: Counter::default(),
             reports: Family::default(),
@@ -45,7 +45,7 @@ impl Metrics {
     /// Returns all metrics as OpenMetrics text.
     #[must_use]
     pub fn encode(&self) -> String {
-        let sessions = i64::try_from(self.live.len()).unwrap_or(i64::MAX);
+        let sessions = i64::try_from(self.store.len()).unwrap_or(i64::MAX);
         self.sessions.set(sessions);
         let mut text = String::new();
         match encode(&mut text, &self.registry) {

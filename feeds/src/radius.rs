@@ -2,18 +2,19 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use service::Drain;
-use sessions::LiveSessions;
+use sessions::{Effect, Pending};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
-use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, warn};
 
 use crate::metrics::Metrics;
+use crate::{Subscribers, Unchanged};
 
 mod config;
 mod recent;
@@ -31,9 +32,6 @@ pub const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long a listener rests after an error of its socket.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
-/// How often a part of the table is looked at for sessions that ended by themselves.
-const SWEEP_EVERY: Duration = Duration::from_secs(1);
-
 /// A listener that takes reports.
 #[derive(Debug)]
 pub struct Radius {
@@ -44,9 +42,17 @@ pub struct Radius {
 #[derive(Debug)]
 struct Shared {
     config: ArcSwap<Config>,
-    live: Arc<LiveSessions>,
+    subscribers: Arc<Subscribers>,
     metrics: Arc<Metrics>,
     recent: Mutex<Recent>,
+}
+
+/// What is known of a datagram when it was read.
+enum Taken {
+    /// Everything: what became of it, and the answer if there is to be one.
+    Known(Outcome, Option<Vec<u8>>),
+    /// A change is under way; the answer comes after it.
+    Changing(Pending<Result<Effect, Unchanged>>, Box<accounting::Request>),
 }
 
 /// An address could not be bound.
@@ -66,7 +72,7 @@ impl Radius {
     /// Fails if an address cannot be bound.
     pub fn start(
         config: Config,
-        live: &Arc<LiveSessions>,
+        subscribers: &Arc<Subscribers>,
         metrics: &Arc<Metrics>,
         drain: &Drain,
     ) -> Result<Self, ListenError> {
@@ -79,7 +85,7 @@ impl Radius {
         let bound: Vec<(UdpSocket, SocketAddr)> = bound.collect::<Result<_, _>>()?;
         let shared = Arc::new(Shared {
             config: ArcSwap::from_pointee(config),
-            live: Arc::clone(live),
+            subscribers: Arc::clone(subscribers),
             metrics: Arc::clone(metrics),
             recent: Mutex::default(),
         });
@@ -89,7 +95,7 @@ impl Radius {
             let (shared, ending) = (Arc::clone(&shared), drain.clone());
             drain.spawn(async move {
                 tokio::select! {
-                    () = shared.serve(socket) => {}
+                    () = shared.serve(socket, &ending) => {}
                     () = ending.requested() => {}
                 }
             });
@@ -112,35 +118,9 @@ impl Radius {
     }
 }
 
-/// Drops sessions that ended by themselves until `drain` is requested.
-pub fn sweep(live: &Arc<LiveSessions>, metrics: &Arc<Metrics>, drain: &Drain) {
-    let (live, metrics) = (Arc::clone(live), Arc::clone(metrics));
-    let ending = drain.clone();
-    drain.spawn(async move {
-        let mut ticks = interval(SWEEP_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let sweeping = async {
-            loop {
-                ticks.tick().await;
-                metrics.ended(live.sweep(now_s()).len());
-            }
-        };
-        tokio::select! {
-            () = sweeping => {}
-            () = ending.requested() => {}
-        }
-    });
-}
-
-/// Returns the seconds since 1970.
-#[must_use]
-pub fn now_s() -> u32 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0, |now| u32::try_from(now.as_secs()).unwrap_or(u32::MAX))
-}
-
 impl Shared {
-    async fn serve(&self, socket: UdpSocket) {
+    async fn serve(self: Arc<Self>, socket: UdpSocket, drain: &Drain) {
+        let socket = Arc::new(socket);
         // One byte more than a datagram may have, so that a longer one is seen to be.
         let mut buffer = vec![0; accounting::DATAGRAM_LEN_MAX + 1];
         loop {
@@ -153,39 +133,83 @@ impl Shared {
                 }
             };
             let datagram = buffer.get(..len).unwrap_or_default();
-            let (outcome, answer) = self.take(datagram, from);
-            self.metrics.reported(outcome);
-            debug!(%from, outcome = outcome.as_str(), "report of a session");
-            if let Some(answer) = answer
-                && let Err(error) = socket.send_to(&answer, from).await
-            {
-                debug!(%from, %error, "cannot answer a report");
-            }
+            let (outcome, answer) = match self.take(datagram, from) {
+                Taken::Known(outcome, answer) => (outcome, answer),
+                Taken::Changing(mut changing, request) => {
+                    let mut context = Context::from_waker(Waker::noop());
+                    match changing.as_mut().poll(&mut context) {
+                        Poll::Ready(changed) => self.changed(changed, &request, from),
+                        Poll::Pending => {
+                            let (shared, socket) = (Arc::clone(&self), Arc::clone(&socket));
+                            drain.spawn(async move {
+                                let (outcome, answer) =
+                                    shared.changed(changing.await, &request, from);
+                                shared.answer(&socket, from, outcome, answer).await;
+                            });
+                            continue;
+                        }
+                    }
+                }
+            };
+            self.answer(&socket, from, outcome, answer).await;
         }
     }
 
-    /// Takes a datagram, and returns the answer if there is to be one: after the change.
-    fn take(&self, datagram: &[u8], from: SocketAddr) -> (Outcome, Option<Vec<u8>>) {
+    /// Takes a datagram. A change that it asks for is under way then.
+    fn take(&self, datagram: &[u8], from: SocketAddr) -> Taken {
         let config = self.config.load();
         let Some(secret) = config.secret(from.ip()) else {
-            return (Outcome::UnknownClient, None);
+            return Taken::Known(Outcome::UnknownClient, None);
         };
         let request = match accounting::Request::read(datagram, secret.bytes()) {
             Ok(request) => request,
-            Err(wrong) => return (Outcome::of(wrong), None),
+            Err(wrong) => return Taken::Known(Outcome::of(wrong), None),
+        };
+        if self
+            .recent()
+            .has(recent::key(from.ip(), request.authenticator()))
+        {
+            return Taken::Known(Outcome::Repeated, request.answer());
+        }
+        match report::change(&config, (&request, from.ip()), crate::now_s()) {
+            Some(change) => Taken::Changing(self.subscribers.change(change), Box::new(request)),
+            None => Taken::Known(Outcome::Ignored, request.answer()),
+        }
+    }
+
+    /// Returns the answer to a report that was put in force, or not.
+    fn changed(
+        &self,
+        changed: Result<Effect, Unchanged>,
+        request: &accounting::Request,
+        from: SocketAddr,
+    ) -> (Outcome, Option<Vec<u8>>) {
+        let Ok(effect) = changed else {
+            return (Outcome::Refused, None);
         };
         let key = recent::key(from.ip(), request.authenticator());
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.has(key) {
-            return (Outcome::Repeated, request.answer());
+        self.recent().add(key);
+        (effect.applied.into(), request.answer())
+    }
+
+    async fn answer(
+        &self,
+        socket: &UdpSocket,
+        from: SocketAddr,
+        outcome: Outcome,
+        answer: Option<Vec<u8>>,
+    ) {
+        self.metrics.reported(outcome);
+        debug!(%from, outcome = outcome.as_str(), "report of a session");
+        if let Some(answer) = answer
+            && let Err(error) = socket.send_to(&answer, from).await
+        {
+            debug!(%from, %error, "cannot answer a report");
         }
-        let outcome = report::apply(&self.live, &config, (&request, from.ip()), now_s());
-        if !outcome.is_answered() {
-            return (outcome, None);
-        }
-        recent.add(key);
-        drop(recent);
-        (outcome, request.answer())
+    }
+
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

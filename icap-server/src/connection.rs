@@ -5,6 +5,7 @@ use filter::Filter;
 use icap::{Body, BodyReader, Fed, Method, Request, RequestReader, Status, empty_lines_len};
 use prometheus_client::metrics::counter::Counter;
 use service::Said;
+use sessions::Reported;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use tracing::debug;
@@ -12,7 +13,7 @@ use tracing::debug;
 use self::body::Skipped;
 use self::reply::{Answer, Written};
 use crate::config::Limits;
-use crate::content::Stamps;
+use crate::content::{Service, Stamps};
 use crate::date::Date;
 use crate::metrics::{Admission, End, RequestLabels};
 use crate::verdict;
@@ -88,7 +89,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Answers one request and reads past its body. Err: it was the last.
     async fn exchange(&mut self) -> Result<(), End> {
         let request = self.request().await?;
-        let (stamps, answer) = self.answer(&request)?;
+        let reported = self.reported(&request).await;
+        let (stamps, answer) = self.answer(&request, reported)?;
         match answer {
             Some(answer) => self.modify(&stamps, &request, &answer).await?,
             None => {
@@ -107,9 +109,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
+    /// Asks who the client of a request for `/filter` is. What a reload replaces is not held
+    /// meanwhile.
+    async fn reported(&self, request: &Request) -> Reported {
+        let asking = {
+            let loaded = self.shared.loaded.load();
+            match (loaded.service(&request.service), request.client_ip) {
+                (Some(Service::Filter), Some(client)) if self.admission == Admission::Admitted => {
+                    loaded.sessions.ask(client)
+                }
+                _ => return Ok(None),
+            }
+        };
+        asking.answer().await
+    }
+
     /// Finds the answer to a REQMOD; None: an OPTIONS, which is answered. What a reload replaces
     /// is let go before anything is waited for.
-    fn answer(&mut self, request: &Request) -> Result<(Arc<Stamps>, Option<Answer>), End> {
+    fn answer(
+        &mut self,
+        request: &Request,
+        reported: Reported,
+    ) -> Result<(Arc<Stamps>, Option<Answer>), End> {
         let start = Instant::now();
         let loaded = self.shared.loaded.load();
         let stamps = Arc::clone(&loaded.stamps);
@@ -129,7 +150,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.offer(&stamps, service, request);
                 Ok(None)
             }
-            Method::Reqmod => self.judge(&loaded, service, request).map(Some),
+            Method::Reqmod => self.judge(&loaded, (service, reported), request).map(Some),
         };
         match answer {
             Ok(answer) => {

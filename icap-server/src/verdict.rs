@@ -7,7 +7,7 @@ use filter::{
 };
 use icap::Request;
 use policy::RedirectFacts;
-use sessions::{Digits, Known, Session};
+use sessions::{Digits, Known, Reported, Session};
 use uri::NormalUri;
 
 use crate::content::Loaded;
@@ -44,9 +44,9 @@ pub(crate) fn judge(
     engine: &mut Filter,
     loaded: &Loaded,
     rules: &Rules,
-    request: &Request,
+    (request, reported): (&Request, Reported),
 ) -> Result<Verdict, NoSuchProfile> {
-    let session = session(loaded, request);
+    let session = session(loaded, request, reported);
     let session = session.as_deref();
     let profile = profile(loaded, rules, request, session)?;
     let subject = Subject::of(&request.http_head);
@@ -78,9 +78,11 @@ struct Facts<'a> {
 
 /// Finds the session: that of the client's address, or that of the user where the address has
 /// none, or one without a profile.
-fn session(loaded: &Loaded, request: &Request) -> Option<Known> {
+fn session(loaded: &Loaded, request: &Request, reported: Reported) -> Option<Known> {
     let sessions = &loaded.sessions;
-    let by_address = request.client_ip.and_then(|it| sessions.lookup(it));
+    let by_address = request
+        .client_ip
+        .and_then(|it| sessions.session(it, reported));
     if sessions.decides(by_address.as_deref()) {
         return by_address;
     }

@@ -127,7 +127,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, connection: Connection, client: Cl
         return http::serve(worker, connection, client).await;
     };
     let live = worker.shared.live.load_full();
-    let session = live.session(connection.client.ip());
+    let session = live.session(connection.client.ip()).await;
     match route(&live, session.as_deref(), destination) {
         Route::Unjudged(source) => {
             let judged = worker.pass_unjudged(source, session);

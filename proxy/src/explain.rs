@@ -129,7 +129,10 @@ impl Explainer {
     async fn trace(&self, query: Query) -> Result<Trace, String> {
         let live = self.shared.live.load_full();
         let policy = &live.content.policy;
-        let session = query.client.and_then(|client| live.session(client));
+        let session = match query.client {
+            Some(client) => live.session(client).await,
+            None => None,
+        };
         let profile = match &query.profile {
             None => live.profile(session.as_deref()).map(Arc::clone),
             Some(name) => match policy.profile(name) {

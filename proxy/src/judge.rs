@@ -57,7 +57,7 @@ impl Worker {
     ) -> Judged {
         let started = Instant::now();
         let live = self.shared.live.load_full();
-        let session = live.session(connection.client.ip());
+        let session = live.session(connection.client.ip()).await;
         let requested = match target {
             Target::Uri(readings) | Target::Doubtful(readings, _) => Some(readings),
             Target::Undecidable(_) => None,

@@ -68,8 +68,8 @@ pub(crate) struct Shared {
 
 impl Live {
     /// Returns the session of a client.
-    pub(crate) fn session(&self, client: IpAddr) -> Option<Known> {
-        self.content.sessions.lookup(client)
+    pub(crate) async fn session(&self, client: IpAddr) -> Option<Known> {
+        self.content.sessions.find(client).await
     }
 
     /// Returns the profile of a session: its own, that of its access point, the default.

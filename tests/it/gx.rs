@@ -1,6 +1,7 @@
 //! The policy server by Gx, with programs of others: python-diameter as policy server, reached
 //! directly and through freeDiameter as relay; tshark reads what was said.
 
+use std::future::ready;
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -14,7 +15,8 @@ use feeds::gx::{Config, Metrics, PeerAddress};
 use gx::{Capability, Release, Settings};
 use service::Drain;
 use sessions::{
-    Fallback, PolicyServer as _, ProfileFacts, Reselect, SessionEvent, SessionKey, Subscriber,
+    Fallback, Pending, PolicyServer as _, ProfileFacts, Reselect, SessionEvent, SessionKey,
+    Subscriber,
 };
 use tests::peers::{self, diameter as peer};
 
@@ -150,10 +152,11 @@ fn check(told: &[ProfileFacts], pcrf: &peers::Peer) {
 struct Told(Mutex<Sender<ProfileFacts>>);
 
 impl Reselect for Told {
-    fn reselect(&self, session: SessionKey, facts: ProfileFacts) {
+    fn reselect(&self, session: SessionKey, facts: ProfileFacts) -> Pending<()> {
         assert_eq!(session, KEY);
         // Nobody looks any more when the test is over.
         let _ = self.0.lock().unwrap().send(facts);
+        Box::pin(ready(()))
     }
 }
 

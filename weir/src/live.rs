@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use feeds::Metrics;
-use feeds::radius::{self, Radius};
+use feeds::radius::Radius;
+use feeds::{Basis, Metrics, Subscribers, now_s};
 use service::Drain;
 use service::admin::Added;
-use sessions::{LiveLimits, LiveSessions, SNAPSHOT_RECORD_LEN_MAX};
+use sessions::{LiveLimits, LiveSessions, SNAPSHOT_RECORD_LEN_MAX, SessionStore};
 use tracing::{error, info, warn};
 
 use crate::config::Live as Config;
@@ -22,7 +22,8 @@ const GRACE: Duration = Duration::from_secs(1);
 /// What is kept of live sessions for as long as the program runs.
 #[derive(Debug)]
 pub(crate) struct Live {
-    pub(crate) table: Arc<LiveSessions>,
+    pub(crate) subscribers: Arc<Subscribers>,
+    table: Arc<LiveSessions>,
     metrics: Arc<Metrics>,
     radius: Option<Radius>,
     limits: LiveLimits,
@@ -45,11 +46,12 @@ impl Live {
         if let Some(path) = &config.snapshot {
             restore(&table, path);
         }
-        let metrics = Arc::new(Metrics::new(Arc::clone(&table)));
+        let store: Arc<dyn SessionStore> = Arc::clone(&table) as _;
+        let metrics = Arc::new(Metrics::new(Arc::clone(&store)));
         let drain = Drain::default();
-        radius::sweep(&table, &metrics, &drain);
+        let subscribers = Subscribers::start(store, Basis::default(), &metrics, &drain);
         let radius = config.radius.clone();
-        let radius = radius.map(|config| Radius::start(config, &table, &metrics, &drain));
+        let radius = radius.map(|config| Radius::start(config, &subscribers, &metrics, &drain));
         let radius = radius.transpose().map_err(|wrong| ListenError {
             address: wrong.address,
             source: wrong.source,
@@ -58,6 +60,7 @@ impl Live {
             info!(listener = "radius", %address, "listening");
         }
         Ok(Self {
+            subscribers,
             table,
             metrics,
             radius,
@@ -132,7 +135,7 @@ fn restore(table: &LiveSessions, path: &Path) {
             return;
         }
     };
-    match table.restore(&bytes, radius::now_s()) {
+    match table.restore(&bytes, now_s()) {
         Ok((sessions, 0)) => info!(sessions, "live sessions restored"),
         Ok((sessions, left_out)) => {
             warn!(

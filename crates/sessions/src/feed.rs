@@ -1,10 +1,11 @@
 //! What a directory of sessions and a policy server have to say to each other.
 
+use std::fmt;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::{GxProfile, Selected, Selection};
+use crate::{GxProfile, Origin, Pending, Selected, Selection};
 
 /// Names a session towards a policy server for as long as the directory runs: a new session has
 /// a new key, also where address and subscriber are those of an old one.
@@ -62,7 +63,11 @@ pub enum Fallback {
 }
 
 /// A policy server hears of sessions.
-pub trait PolicyServer: Send + Sync {
+pub trait PolicyServer: fmt::Debug + Send + Sync {
+    /// Returns whether there is room for what a change has to tell. Whoever changes sessions
+    /// looks here first, and changes nothing while there is none.
+    fn has_room(&self) -> bool;
+
     /// Tells what became of a session. Does not wait. What is known about the profile comes by
     /// [`Reselect`], and within a time that is configured it does come, be it that there is no
     /// answer; until then the directory selects without.
@@ -77,8 +82,10 @@ pub trait PolicyServer: Send + Sync {
 /// A directory selects anew.
 pub trait Reselect: Send + Sync {
     /// Selects the profile of a session by what the policy server says now, for requests that
-    /// come later. A session that has ended meanwhile is none of its business. Does not wait.
-    fn reselect(&self, session: SessionKey, facts: ProfileFacts);
+    /// come later. A session that has ended meanwhile is none of its business. Does not wait
+    /// itself: what it returns completes when the selection is in force, or cannot be, which is
+    /// then told of. Selections of one session come in force in the order of the calls.
+    fn reselect(&self, session: SessionKey, facts: ProfileFacts) -> Pending<()>;
 }
 
 /// The queue to the policy server is full.
@@ -112,6 +119,18 @@ impl Selection {
                 };
                 self.select(gx, rules.iter().map(AsRef::as_ref), apn)
             }
+        }
+    }
+}
+
+impl ProfileFacts {
+    /// Returns who selects where these facts do.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        match self {
+            Self::Unanswered(_) => Origin::Fallback,
+            Self::Said { id: Some(_), .. } => Origin::ProfileId,
+            Self::Said { id: None, .. } => Origin::ChargingRule,
         }
     }
 }

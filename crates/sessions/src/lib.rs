@@ -12,6 +12,7 @@ mod digits;
 mod feed;
 mod live;
 mod select;
+mod store;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,9 @@ pub use live::{
     SNAPSHOT_RECORD_LEN_MAX, SessionId, Switched,
 };
 pub use select::{GxProfile, ProfileRule, Selected, Selection};
+pub use store::{
+    Change, Effect, Lookup, Noticed, Page, Pending, Reported, SessionStore, Unavailable, Unstored,
+};
 
 /// One subscriber session.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -133,7 +137,9 @@ pub struct Directory {
     /// By name in lower case.
     users: BTreeMap<Box<str>, Arc<Session>>,
     selection: Selection,
-    live: Option<Arc<LiveSessions>>,
+    live: Option<Arc<dyn SessionStore>>,
+    /// What becomes of clients whose session cannot be asked for; none: as if there were none.
+    unavailable: Option<Arc<Session>>,
 }
 
 impl Directory {
@@ -153,13 +159,32 @@ impl Directory {
             users: BTreeMap::new(),
             selection,
             live: None,
+            unavailable: None,
         }
     }
 
-    /// Adds the sessions that the network reports. They come before the ranges here.
+    /// Adds the sessions that the network reports. They come before the ranges here. Where the
+    /// store cannot be asked, `unavailable` says what becomes of a client.
     #[must_use]
-    pub fn with_live(mut self, live: Option<Arc<LiveSessions>>) -> Self {
+    pub fn with_live(
+        mut self,
+        live: Option<Arc<dyn SessionStore>>,
+        unavailable: &Fallback,
+    ) -> Self {
         self.live = live;
+        let profile = match unavailable {
+            Fallback::NextSource => {
+                self.unavailable = None;
+                return self;
+            }
+            Fallback::Off => None,
+            Fallback::Profile(name) => Some(Arc::clone(name)),
+        };
+        self.unavailable = Some(Arc::new(Session {
+            profile,
+            origin: Origin::Fallback,
+            ..Session::default()
+        }));
         self
     }
 
@@ -184,16 +209,40 @@ impl Directory {
     }
 
     /// Returns the session of `client`: what the network reported, else that of the longest range
-    /// here that holds it. IPv4-mapped addresses are IPv4.
+    /// here that holds it. IPv4-mapped addresses are IPv4. It waits only where the sessions that
+    /// the network reports are elsewhere, and this one is not known here.
+    pub async fn find(&self, client: IpAddr) -> Option<Known> {
+        self.session(client, self.ask(client).answer().await)
+    }
+
+    /// Asks who is behind an address by what the network reported.
     #[must_use]
-    pub fn lookup(&self, client: IpAddr) -> Option<Known> {
-        let live = self.live.as_ref().and_then(|live| live.lookup(client));
-        if let Some(record) = live {
-            return Some(Known::Live(record));
+    pub fn ask(&self, client: IpAddr) -> Lookup {
+        match &self.live {
+            Some(live) => live.lookup(client),
+            None => Lookup::Known(None),
         }
+    }
+
+    /// Returns the session of `client`, given the answer to [`ask`](Self::ask).
+    #[must_use]
+    pub fn session(&self, client: IpAddr, reported: Reported) -> Option<Known> {
+        match (reported, &self.unavailable) {
+            (Ok(Some(record)), _) => Some(Known::Live(record)),
+            (Err(Unavailable), Some(instead)) => Some(Known::Fixed(Arc::clone(instead))),
+            (Ok(None), _) | (Err(Unavailable), None) => {
+                self.configured(client).cloned().map(Known::Fixed)
+            }
+        }
+    }
+
+    /// Returns the configured session of the longest range that holds `client`. IPv4-mapped
+    /// addresses are IPv4.
+    #[must_use]
+    pub fn configured(&self, client: IpAddr) -> Option<&Arc<Session>> {
         let client = IpNet::from(client.to_canonical());
         let (_, session) = self.ranges.get_lpm(&client)?;
-        Some(Known::Fixed(Arc::clone(session)))
+        Some(session)
     }
 
     /// Returns the name of the profile for a session, if it has one: its own or that of its

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ipnet::IpNet;
 
+use crate::store::Effect;
 use crate::{Digits, Origin, Session, SessionKey};
 
 mod change;
@@ -106,10 +107,21 @@ pub enum Applied {
     Changed(Arc<Record>),
     /// A session has ended.
     Closed(Arc<Record>),
+    /// All sessions of a NAS have ended.
+    Switched,
     /// Something later is known: nothing changed.
     Stale,
     /// There is no such session: nothing changed.
     Unknown,
+}
+
+impl From<Applied> for Effect {
+    fn from(applied: Applied) -> Self {
+        Self {
+            applied,
+            ended: Vec::new(),
+        }
+    }
 }
 
 /// Why a report could not be taken. Nothing changed.

@@ -115,9 +115,44 @@ proptest! {
         let holding = ranges.iter().filter(|range| range.contains(&client));
         let expected = holding.max_by_key(|range| range.prefix_len()).map(ToString::to_string);
         let texts: Vec<String> = ranges.iter().map(ToString::to_string).collect();
-        let found = directory(&texts).lookup(client).map(|s| s.apn.clone().unwrap());
+        let found = directory(&texts).configured(client).map(|s| s.apn.clone().unwrap());
         prop_assert_eq!(found.as_deref(), expected.as_deref());
     }
+}
+
+#[test]
+fn where_nobody_can_be_asked_the_configuration_says() {
+    let client = "10.0.0.1".parse().unwrap();
+    let store: Arc<dyn SessionStore> = Arc::new(LiveSessions::new(LiveLimits {
+        sessions_max: 1,
+        lifetime_s: 10,
+    }));
+    let found = |unavailable: &Fallback, reported| {
+        let directory = directory(&["10.0.0.0/8"]).with_live(Some(Arc::clone(&store)), unavailable);
+        let known = directory.session(client, reported).unwrap();
+        (
+            known.is_off(),
+            known.profile.as_deref().map(str::to_owned),
+            known.apn.is_some(),
+        )
+    };
+    let strict = Fallback::Profile("strict".into());
+    for fallback in [&Fallback::NextSource, &Fallback::Off, &strict] {
+        assert_eq!(
+            found(fallback, Ok(None)),
+            (false, None, true),
+            "nobody reported it"
+        );
+    }
+    assert_eq!(
+        found(&Fallback::NextSource, Err(Unavailable)),
+        (false, None, true)
+    );
+    assert_eq!(found(&Fallback::Off, Err(Unavailable)), (true, None, false));
+    assert_eq!(
+        found(&strict, Err(Unavailable)),
+        (false, Some("strict".to_owned()), false)
+    );
 }
 
 fn directory<T: AsRef<str>>(ranges: &[T]) -> Directory {
@@ -135,7 +170,7 @@ fn directory<T: AsRef<str>>(ranges: &[T]) -> Directory {
 #[track_caller]
 fn check(ranges: &[&str], client: &str, expected: Option<&str>) {
     let directory = directory(ranges);
-    let found = directory.lookup(client.parse().unwrap());
+    let found = directory.configured(client.parse().unwrap());
     assert_eq!(
         found.as_ref().and_then(|session| session.apn.as_deref()),
         expected

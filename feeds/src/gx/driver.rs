@@ -1,6 +1,7 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -189,13 +190,21 @@ impl Driver {
         if self.gx.tell(event, now()).is_err() {
             self.metrics.refused_events.inc();
             let facts = ProfileFacts::Unanswered(self.fallback.clone());
-            self.directory.reselect(key, facts);
+            self.reselect(key, facts);
+        }
+    }
+
+    fn reselect(&self, session: SessionKey, facts: ProfileFacts) {
+        let mut selecting = self.directory.reselect(session, facts);
+        let mut context = Context::from_waker(Waker::noop());
+        if selecting.as_mut().poll(&mut context).is_pending() {
+            self.drain.spawn(selecting);
         }
     }
 
     fn noted(&mut self, note: Note) {
         match note {
-            Note::Facts(session, facts) => self.directory.reselect(session, facts),
+            Note::Facts(session, facts) => self.reselect(session, facts),
             Note::Declined(code) => debug!(code, "policy server declined"),
             Note::BadAnswer(bad) => {
                 self.metrics.bad_messages.inc();

@@ -1,3 +1,4 @@
+use std::future::ready;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use diameter::{Avp, Dictionary, Fields, Framed, Identity, Message, frame};
 use gx::{Release, Settings};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use sessions::{Fallback, ProfileFacts, SessionKey, Subscriber};
+use sessions::{Fallback, Pending, ProfileFacts, SessionKey, Subscriber};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -123,6 +124,11 @@ async fn a_full_queue_takes_nothing_and_is_counted() {
     let world = World::new(1).await;
     // The feed does not run before this test waits.
     for _ in 0..QUEUE_MAX {
+        assert!(world.gx.has_room());
+        world.open();
+    }
+    assert!(!world.gx.has_room());
+    for _ in 0..EVENTS_BEYOND {
         world.open();
     }
     let event = SessionEvent::Opened(KEY, Arc::default());
@@ -216,8 +222,9 @@ struct World {
 struct Told(mpsc::UnboundedSender<(SessionKey, ProfileFacts)>);
 
 impl Reselect for Told {
-    fn reselect(&self, session: SessionKey, facts: ProfileFacts) {
+    fn reselect(&self, session: SessionKey, facts: ProfileFacts) -> Pending<()> {
         let _ = self.0.send((session, facts));
+        Box::pin(ready(()))
     }
 }
 

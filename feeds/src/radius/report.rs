@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use accounting::{Request, Status, Unread};
-use sessions::{Applied, Digits, LiveSessions, Refused, Report, SessionId, Switched};
+use sessions::{Applied, Change, Digits, Report, SessionId, Switched};
 
 use super::Config;
 
@@ -51,25 +51,6 @@ impl Outcome {
         }
     }
 
-    /// Returns whether whoever sent it gets an answer.
-    pub(super) fn is_answered(self) -> bool {
-        match self {
-            Self::Opened
-            | Self::Changed
-            | Self::Closed
-            | Self::Switched
-            | Self::Repeated
-            | Self::Stale
-            | Self::Ignored => true,
-            Self::Refused
-            | Self::UnknownClient
-            | Self::WrongSecret
-            | Self::WrongCode
-            | Self::TooLong
-            | Self::Malformed => false,
-        }
-    }
-
     /// Returns the word of metrics and logs.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -90,33 +71,33 @@ impl Outcome {
     }
 }
 
-/// Puts a report in force.
-pub(super) fn apply(
-    live: &LiveSessions,
+/// Returns the change that a report asks for, if it does.
+pub(super) fn change(
     config: &Config,
     (request, from): (&Request, IpAddr),
     now_s: u32,
-) -> Outcome {
+) -> Option<Change> {
     let nas = request.nas();
-    let nas = nas.unwrap_or_else(|| from.to_canonical().to_string());
+    let nas: Box<str> = nas
+        .unwrap_or_else(|| from.to_canonical().to_string())
+        .into();
     let event_s = event_s(request, now_s);
+    let switch = |switched| Change::Switch {
+        nas: nas.clone(),
+        switched,
+        event_s,
+    };
     let id = request.session_id().and_then(|id| SessionId::new(&id));
     match (request.status(), id) {
-        (Some(Status::On), _) => switched(live.switched(&nas, Switched::On, event_s)),
-        (Some(Status::Off), _) => switched(live.switched(&nas, Switched::Off, event_s)),
+        (Some(Status::On), _) => Some(switch(Switched::On)),
+        (Some(Status::Off), _) => Some(switch(Switched::Off)),
         (Some(Status::Stop), Some(id)) if request.ends_the_session() => {
-            Outcome::from(live.close(&nas, &id, event_s))
+            Some(Change::Close { nas, id, event_s })
         }
         (Some(Status::Start | Status::Interim), Some(id)) => {
-            let report = report(request, config, (nas, id), event_s);
-            match live.report(&report, now_s) {
-                Ok(applied) => applied.into(),
-                Err(_) => Outcome::Refused,
-            }
+            Some(Change::Report(report(request, config, (nas, id), event_s)))
         }
-        (Some(Status::Stop | Status::Start | Status::Interim | Status::Other(_)) | None, _) => {
-            Outcome::Ignored
-        }
+        (Some(Status::Stop | Status::Start | Status::Interim | Status::Other(_)) | None, _) => None,
     }
 }
 
@@ -131,13 +112,13 @@ fn event_s(request: &Request, now_s: u32) -> u32 {
 fn report(
     request: &Request,
     config: &Config,
-    (nas, id): (String, SessionId),
+    (nas, id): (Box<str>, SessionId),
     event_s: u32,
 ) -> Report {
     let number = request.calling_station();
     let number = number.as_deref().map(|it| it.trim_start_matches('+'));
     Report {
-        nas: nas.into(),
+        nas,
         id,
         ranges: request.ranges(),
         msisdn: number.and_then(Digits::new),
@@ -148,20 +129,13 @@ fn report(
     }
 }
 
-fn switched(news: Result<bool, Refused>) -> Outcome {
-    match news {
-        Ok(true) => Outcome::Switched,
-        Ok(false) => Outcome::Stale,
-        Err(_) => Outcome::Refused,
-    }
-}
-
 impl From<Applied> for Outcome {
     fn from(applied: Applied) -> Self {
         match applied {
             Applied::Opened(_) => Self::Opened,
             Applied::Changed(_) => Self::Changed,
             Applied::Closed(_) => Self::Closed,
+            Applied::Switched => Self::Switched,
             Applied::Stale => Self::Stale,
             Applied::Unknown => Self::Ignored,
         }

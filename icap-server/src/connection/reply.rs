@@ -5,6 +5,7 @@ use icap::{
     Body, Connection as Persistence, EncapsulatedBody, Method, OptionsReply, ReplyFields, Request,
     Status, named_service, write_error,
 };
+use sessions::Reported;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Connection;
@@ -59,7 +60,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(super) fn judge(
         &mut self,
         loaded: &Loaded,
-        service: Service,
+        (service, reported): (Service, Reported),
         request: &Request,
     ) -> Result<Answer, Status> {
         match (service, loaded.rules_now()) {
@@ -77,7 +78,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 })
             }
             (Service::Filter, Some(rules)) => {
-                let verdict = verdict::judge(&mut self.engine, loaded, &rules, request)
+                let verdict = verdict::judge(&mut self.engine, loaded, &rules, (request, reported))
                     .map_err(|verdict::NoSuchProfile| Status::NotFound)?;
                 let decision = verdict.decision;
                 self.shared.metrics.decided(&decision);

@@ -21,10 +21,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use feeds::Metrics;
 use feeds::radius::{Client, Config, Radius, Secret};
+use feeds::{Basis, Metrics, Subscribers};
 use service::Drain;
-use sessions::{Digits, LiveLimits, LiveSessions, Report, SessionId};
+use sessions::{Digits, LiveLimits, LiveSessions, Report, SessionId, SessionStore};
 
 /// Look-ups of a round.
 const LOOK_UPS: u32 = 1_000_000;
@@ -127,8 +127,10 @@ fn radius_rate(live: &Arc<LiveSessions>, count: u32) -> u64 {
                 }],
                 profiles: Vec::new(),
             };
-            let (metrics, drain) = (Arc::new(Metrics::new(Arc::clone(&live))), Drain::default());
-            let radius = Radius::start(config, &live, &metrics, &drain).unwrap();
+            let store: Arc<dyn SessionStore> = Arc::clone(&live) as _;
+            let (metrics, drain) = (Arc::new(Metrics::new(Arc::clone(&store))), Drain::default());
+            let subscribers = Subscribers::start(store, Basis::default(), &metrics, &drain);
+            let radius = Radius::start(config, &subscribers, &metrics, &drain).unwrap();
             tell.send(radius.addresses()[0]).unwrap();
             std::future::pending::<()>().await;
         });

@@ -10,6 +10,7 @@ use policy::Diagnostic;
 use service::admin::Added;
 use service::signals::{self, Hangups};
 use service::{exit, telemetry};
+use sessions::Fallback;
 use tokio::runtime::{self, Runtime};
 use tracing::{info, warn};
 
@@ -265,8 +266,10 @@ impl Servers {
 
     /// Lets the sessions of a configuration be looked for among live ones first.
     fn with_live(&self, config: &mut Config) {
-        let live = self.live.as_ref().map(|live| Arc::clone(&live.table));
-        config.sessions = std::mem::take(&mut config.sessions).with_live(live);
+        let live = self.live.as_ref();
+        let store = live.map(|live| Arc::clone(live.subscribers.store()));
+        let sessions = std::mem::take(&mut config.sessions);
+        config.sessions = sessions.with_live(store, &Fallback::NextSource);
     }
 
     /// Returns what an admin endpoint shows of live sessions, if it is the one that does.

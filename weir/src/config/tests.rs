@@ -60,13 +60,16 @@ sessions:
     assert_eq!(mike.profile.as_deref(), Some("open"));
     assert_eq!(mike.msisdn, Digits::new("111220000002"));
     assert!(config.sessions.user("school/LEA").is_some());
-    let session = config.sessions.lookup("10.1.2.3".parse().unwrap()).unwrap();
+    let session = config
+        .sessions
+        .configured("10.1.2.3".parse().unwrap())
+        .unwrap();
     assert_eq!(session.msisdn, Digits::new("111220000001"));
     assert_eq!(session.profile.as_deref(), Some("child"));
     assert!(
         config
             .sessions
-            .lookup("10.2.0.0".parse().unwrap())
+            .configured("10.2.0.0".parse().unwrap())
             .is_none()
     );
     assert!(

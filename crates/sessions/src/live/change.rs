@@ -8,7 +8,8 @@ use ipnet::IpNet;
 use super::record::{Ranges, Record, SessionId, owner_hash};
 use super::writer::Writer;
 use super::{Applied, Assignment, LiveSessions, RANGES_MAX, Refused, Report, SWEEPS, SWEPT_MIN};
-use crate::{Origin, ProfileFacts, Selected, Selection, Session, SessionKey};
+use crate::store::{Change, Effect};
+use crate::{Origin, Selected, Session, SessionKey};
 
 /// Under whose name sessions are kept that an operator made: a NAS has a name that is not empty.
 pub(super) const ADMIN: &str = "";
@@ -23,6 +24,33 @@ pub enum Switched {
 }
 
 impl LiveSessions {
+    /// Puts a change in force.
+    ///
+    /// # Errors
+    ///
+    /// Fails without a change if there is no room.
+    pub fn apply(&self, change: &Change, now_s: u32) -> Result<Effect, Refused> {
+        match change {
+            Change::Report(report) => self.reported(report, now_s),
+            Change::Close { nas, id, event_s } => Ok(self.close(nas, id, *event_s).into()),
+            Change::Switch {
+                nas,
+                switched,
+                event_s,
+            } => match self.switched(nas, *switched, *event_s)? {
+                true => Ok(Applied::Switched.into()),
+                false => Ok(Applied::Stale.into()),
+            },
+            Change::Assign(range, assignment) => self.assigned(*range, assignment, now_s),
+            Change::Remove(range) => Ok(self.remove_at(*range, now_s).into()),
+            Change::Select {
+                session,
+                selected,
+                origin,
+            } => Ok(self.select(*session, selected, *origin).into()),
+        }
+    }
+
     /// Opens a session, or takes what is reported of one that is open. Others at its addresses
     /// end, unless something later is known of them: then these addresses stay theirs.
     ///
@@ -30,6 +58,10 @@ impl LiveSessions {
     ///
     /// Fails without a change if there is no room.
     pub fn report(&self, report: &Report, now_s: u32) -> Result<Applied, Refused> {
+        Ok(self.reported(report, now_s)?.applied)
+    }
+
+    fn reported(&self, report: &Report, now_s: u32) -> Result<Effect, Refused> {
         let mut writer = self.writer();
         let event_s = report.event_s;
         let old = writer.owned(&report.nas, &report.id).cloned();
@@ -41,18 +73,18 @@ impl LiveSessions {
             // What was so long ago has ended since, and may be a replay.
             || event_s.saturating_add(self.limits.lifetime_s) <= now_s
         {
-            return Ok(Applied::Stale);
+            return Ok(Applied::Stale.into());
         }
         let nas = writer.nas(&report.nas).ok_or(Refused::ManyNas)?;
         if event_s < nas.cleared_s.load(Ordering::Relaxed) {
-            return Ok(Applied::Stale);
+            return Ok(Applied::Stale.into());
         }
         let ranges = match (&*report.ranges, &old) {
             ([], Some(old)) => old.ranges.clone(),
             (ranges, _) => match self.claim(ranges, report, now_s)? {
                 Some(ranges) => ranges,
-                None if ranges.is_empty() => return Ok(Applied::Unknown),
-                None => return Ok(Applied::Stale),
+                None if ranges.is_empty() => return Ok(Applied::Unknown.into()),
+                None => return Ok(Applied::Stale.into()),
             },
         };
         let session = Session {
@@ -127,6 +159,15 @@ impl LiveSessions {
         assignment: &Assignment,
         now_s: u32,
     ) -> Result<Applied, Refused> {
+        Ok(self.assigned(range, assignment, now_s)?.applied)
+    }
+
+    fn assigned(
+        &self,
+        range: IpNet,
+        assignment: &Assignment,
+        now_s: u32,
+    ) -> Result<Effect, Refused> {
         let range = crate::unmapped(range).trunc();
         let mut writer = self.writer();
         let old = self.shards.get(&range);
@@ -175,34 +216,21 @@ impl LiveSessions {
         }
     }
 
-    /// Selects the profile of a session anew by what the policy server says, for requests that
-    /// come later. A profile that an operator gave stays. Where the policy server selects none,
-    /// one that an attribute of a report stands for stays too. `by_id` finds the name of the
-    /// profile with an id. Returns whether the session is open.
-    pub fn reselect(
-        &self,
-        key: SessionKey,
-        facts: &ProfileFacts,
-        selection: &Selection,
-        by_id: impl FnOnce(u32) -> Option<Arc<str>>,
-    ) -> bool {
+    /// Gives a session the profile that a policy server selects, for requests that come later.
+    /// A profile that an operator gave stays. Where the policy server selects none, one that an
+    /// attribute of a report stands for stays too.
+    pub fn select(&self, key: SessionKey, selected: &Selected, origin: Origin) -> Applied {
         let mut writer = self.writer();
         let Some(old) = self.shards.keyed(key) else {
-            return false;
+            return Applied::Unknown;
         };
-        let origin = match facts {
-            ProfileFacts::Unanswered(_) => Origin::Fallback,
-            ProfileFacts::Said { id: Some(_), .. } => Origin::ProfileId,
-            ProfileFacts::Said { id: None, .. } => Origin::ChargingRule,
-        };
-        // The default of the access point is looked up at each request, as the configuration may
-        // change.
-        let selected = selection.select_by(facts, by_id, None);
         let (profile, origin) = match (selected, old.origin) {
-            (_, Origin::Admin) | (Selected::Default, Origin::Attribute) => return true,
+            (_, Origin::Admin) | (Selected::Default, Origin::Attribute) => {
+                return Applied::Changed(old);
+            }
             (Selected::Default, _) => (None, Origin::Configuration),
             (Selected::Off, _) => (None, origin),
-            (Selected::Profile(name), _) => (Some(name), origin),
+            (Selected::Profile(name), _) => (Some(Arc::clone(name)), origin),
         };
         let record = Arc::new(old.with(Session {
             profile,
@@ -213,7 +241,7 @@ impl LiveSessions {
             self.shards.put(range, &record);
         }
         writer.own(&record);
-        true
+        Applied::Changed(record)
     }
 
     /// Drops sessions that have ended by themselves, of a part of the table, and returns them.
@@ -268,16 +296,16 @@ impl LiveSessions {
         writer: &mut Writer,
         record: Arc<Record>,
         now_s: u32,
-    ) -> Result<Applied, Refused> {
+    ) -> Result<Effect, Refused> {
         let old = writer.owned(&record.nas.name, &record.id).cloned();
-        let mut others: Vec<Arc<Record>> = record
-            .ranges()
-            .iter()
-            .filter_map(|range| self.shards.get(range))
-            .filter(|other| !other.is_owned_by(&record.nas.name, &record.id))
-            .collect();
-        others.dedup_by(|left, right| Arc::ptr_eq(left, right));
-        if old.is_none() && others.is_empty() && writer.len() >= self.limits.sessions_max {
+        let mut ended: Vec<Arc<Record>> = Vec::new();
+        for other in record.ranges().iter().filter_map(|it| self.shards.get(it)) {
+            let is_own = other.is_owned_by(&record.nas.name, &record.id);
+            if !is_own && !ended.iter().any(|it| Arc::ptr_eq(it, &other)) {
+                ended.push(other);
+            }
+        }
+        if old.is_none() && ended.is_empty() && writer.len() >= self.limits.sessions_max {
             return Err(Refused::Full);
         }
         if !record.ranges().iter().all(|range| self.shards.admit(range)) {
@@ -287,8 +315,8 @@ impl LiveSessions {
         for range in record.ranges() {
             self.shards.put(range, &record);
         }
-        for other in others {
-            self.remove_but(writer, &other, record.ranges(), record.changed_s);
+        for other in &ended {
+            self.remove_but(writer, other, record.ranges(), record.changed_s);
         }
         let gone = old.iter().flat_map(|old| old.ranges());
         for range in gone.filter(|range| !record.ranges().contains(range)) {
@@ -297,10 +325,16 @@ impl LiveSessions {
         writer.own(&record);
         self.stored.store(writer.len(), Ordering::Relaxed);
         debug_assert!(writer.len() <= self.limits.sessions_max);
-        Ok(match old {
+        let applied = match old {
             Some(old) if old.is_open_at(now_s) => Applied::Changed(record),
-            Some(_) | None => Applied::Opened(record),
-        })
+            Some(old) => {
+                // It had ended, and nobody had noticed.
+                ended.push(old);
+                Applied::Opened(record)
+            }
+            None => Applied::Opened(record),
+        };
+        Ok(Effect { applied, ended })
     }
 
     fn remove(&self, writer: &mut Writer, record: &Record, event_s: u32) {

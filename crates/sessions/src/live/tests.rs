@@ -1,7 +1,7 @@
 use ipnet::IpNet;
 
 use super::*;
-use crate::{ProfileFacts, ProfileRule, Selection};
+use crate::{Change, ProfileFacts, ProfileRule, Selection};
 
 mod model;
 
@@ -300,6 +300,28 @@ fn a_damaged_snapshot_is_refused_whole() {
 }
 
 #[test]
+fn every_session_that_ends_is_told_of_once() {
+    let live = LiveSessions::new(LIMITS);
+    opened(&live, "a", &["10.0.0.1/32", "10.0.0.3/32"], 10);
+    opened(&live, "b", &["10.0.0.2/32"], 10);
+    let ended = |change: &Change, now_s| {
+        let ended = live.apply(change, now_s).unwrap().ended.into_iter();
+        let ids = ended.map(|it| it.id().bytes().to_vec()).collect::<Vec<_>>();
+        String::from_utf8(ids.join(&b' ')).unwrap()
+    };
+    let three = ["10.0.0.1/32", "10.0.0.2/32", "10.0.0.3/32"];
+    let all = Change::Report(report("c", &three, 11));
+    assert_eq!(ended(&all, 11), "a b");
+    assert_eq!(ended(&all, 11), "");
+    let again = Change::Report(report("c", &three, 200));
+    assert_eq!(ended(&again, 200), "c", "it had ended by itself");
+    assert_eq!(live.sweep(200).len(), 0);
+    let strict = Change::Assign(net("10.0.0.2/32"), Assignment::default());
+    assert_eq!(ended(&strict, 200), "");
+    assert_eq!(live.len(), 1);
+}
+
+#[test]
 fn readers_always_see_one_of_two_sessions() {
     let live = LiveSessions::new(LIMITS);
     let client = "10.0.0.1".parse().unwrap();
@@ -363,9 +385,12 @@ fn reselect(live: &LiveSessions, key: SessionKey, facts: &ProfileFacts) -> bool 
         priority: 1,
     };
     let selection = Selection::new([], vec![rule]);
-    live.reselect(key, facts, &selection, |id| {
-        (id == 7).then(|| "teen".into())
-    })
+    let by_id = |id| (id == 7).then(|| "teen".into());
+    let selected = selection.select_by(facts, by_id, None);
+    matches!(
+        live.select(key, &selected, facts.origin()),
+        Applied::Changed(_)
+    )
 }
 
 #[track_caller]
