@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::ready;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use service::Drain;
 use sessions::{
     Applied, Busy, Change, Digits, Effect, PAGE_MAX, Pending, PolicyServer, ProfileFacts, Record,
-    Reselect, Selection, SessionEvent, SessionKey, SessionStore, Subscriber, Unavailable, Unstored,
+    Reselect, Selection, SessionEvent, SessionKey, SessionStore, Subscriber, Unstored,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -37,6 +37,7 @@ pub struct Subscribers {
     basis: ArcSwap<Basis>,
     policy_server: OnceLock<Arc<dyn PolicyServer>>,
     under_way: mpsc::Sender<UnderWay>,
+    turn: Mutex<()>,
     metrics: Arc<Metrics>,
 }
 
@@ -84,6 +85,7 @@ impl Subscribers {
             basis: ArcSwap::from_pointee(basis),
             policy_server: OnceLock::new(),
             under_way,
+            turn: Mutex::default(),
             metrics: Arc::clone(metrics),
         });
         let (settling, noticing) = (Arc::clone(&subscribers), Arc::clone(&subscribers));
@@ -98,18 +100,27 @@ impl Subscribers {
         subscribers
     }
 
-    /// Names the policy server, once, and tells it of all sessions that are open already.
-    pub fn ask(self: &Arc<Self>, policy_server: Arc<dyn PolicyServer>, drain: &Drain) {
-        if self.policy_server.set(policy_server).is_err() {
-            return;
-        }
-        let (subscribers, stop) = (Arc::clone(self), drain.clone());
-        drain.spawn(async move {
-            tokio::select! {
-                () = subscribers.tell_all() => {}
-                () = stop.requested() => {}
+    /// Names the policy server, once.
+    pub fn ask(&self, policy_server: Arc<dyn PolicyServer>) {
+        // A second one is told nothing.
+        let _ = self.policy_server.set(policy_server);
+    }
+
+    /// Tells the policy server of the sessions that were restored into a store of this process.
+    /// Nothing may change them before this ends, so that it hears of no end before the beginning.
+    pub async fn tell_restored(&self) {
+        let mut from = None;
+        loop {
+            // What is in this process can be asked.
+            let page = self.store.page(from, PAGE_MAX).await.unwrap_or_default();
+            for record in &page.sessions {
+                self.tell_when_there_is_room(self.opened(record)).await;
             }
-        });
+            from = page.next;
+            if from.is_none() {
+                return;
+            }
+        }
     }
 
     /// Returns where sessions are kept.
@@ -133,6 +144,8 @@ impl Subscribers {
         if !has_room {
             return refused(Unchanged::Busy);
         }
+        // The policy server hears in the order in which the store changes.
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut storing = self.store.change(change, now_s());
         let mut context = Context::from_waker(Waker::noop());
         match storing.as_mut().poll(&mut context) {
@@ -206,28 +219,6 @@ impl Subscribers {
             }
             for record in &noticed.changed {
                 self.tell_when_there_is_room(self.changed(record)).await;
-            }
-        }
-    }
-
-    /// Tells the policy server of the sessions that were open before it was asked. Those that
-    /// open meanwhile may be told of twice, which is as good as once.
-    async fn tell_all(&self) {
-        let mut from = None;
-        loop {
-            let page = match self.store.page(from, PAGE_MAX).await {
-                Ok(page) => page,
-                Err(Unavailable) => {
-                    sleep(NOTICE_EVERY).await;
-                    continue;
-                }
-            };
-            for record in &page.sessions {
-                self.tell_when_there_is_room(self.opened(record)).await;
-            }
-            from = page.next;
-            if from.is_none() {
-                return;
             }
         }
     }
