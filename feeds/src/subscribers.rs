@@ -286,3 +286,6 @@ fn subscriber(record: &Record) -> Arc<Subscriber> {
         ranges: record.ranges().to_vec(),
     })
 }
+
+#[cfg(test)]
+mod tests;
