@@ -13,18 +13,22 @@ use crate::{Digits, Origin, Session, SessionKey};
 
 mod change;
 mod closed;
+mod plan;
 mod record;
 mod shards;
 mod snapshot;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 pub use change::Switched;
 pub use closed::CLOSED_MAX;
-pub use record::{Record, SESSION_ID_LEN_MAX, SessionId};
+pub use plan::{Ended, Plan, View};
+pub use record::{Nas, Record, SESSION_ID_LEN_MAX, SessionId};
 pub use shards::LENGTHS_MAX;
 pub use snapshot::{BadSnapshot, SNAPSHOT_RECORD_LEN_MAX};
+pub use stored::{Names, owner_of};
 pub use writer::{NAMES_MAX, NAS_MAX};
 
 use shards::Shards;

@@ -50,10 +50,10 @@ pub(super) enum Ranges {
 
 /// Who reports sessions: a network access server, or the admin API.
 #[derive(Debug)]
-pub(super) struct Nas {
+pub struct Nas {
     pub(super) name: Box<str>,
     /// Sessions told of before this have ended, in seconds since 1970: it was switched on or off.
-    pub(super) cleared_s: AtomicU32,
+    cleared_s: AtomicU32,
 }
 
 impl Record {
@@ -81,17 +81,40 @@ impl Record {
         (self.expires_s != u32::MAX).then_some(self.expires_s)
     }
 
-    /// Returns whether its NAS has not been switched on or off since it was reported.
-    pub(super) fn is_open(&self) -> bool {
-        self.session.changed_s >= self.nas.cleared_s.load(Ordering::Relaxed)
-    }
-
     pub(super) fn is_open_at(&self, now_s: u32) -> bool {
         self.is_open() && now_s < self.expires_s
     }
 
     pub(super) fn is_owned_by(&self, nas: &str, id: &SessionId) -> bool {
         self.id == *id && *self.nas.name == *nas
+    }
+}
+
+impl Nas {
+    /// Creates a NAS that was not switched yet.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            cleared_s: AtomicU32::new(0),
+        }
+    }
+
+    /// Returns its name; that of the admin API is empty.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns before which time what is told of its sessions is over, in seconds since 1970.
+    #[must_use]
+    pub fn cleared_s(&self) -> u32 {
+        self.cleared_s.load(Ordering::Relaxed)
+    }
+
+    /// Ends its sessions from before a time, unless later ones have ended already.
+    pub fn clear(&self, cleared_s: u32) {
+        self.cleared_s.fetch_max(cleared_s, Ordering::Relaxed);
     }
 }
 

@@ -1,7 +1,6 @@
 //! The table as bytes, so that a restart forgets nobody.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use ipnet::IpNet;
 
@@ -43,7 +42,7 @@ impl LiveSessions {
         put_count(&mut bytes, nas.len());
         for nas in nas {
             put(&mut bytes, nas.name.as_bytes());
-            bytes.extend(nas.cleared_s.load(Ordering::Relaxed).to_le_bytes());
+            bytes.extend(nas.cleared_s().to_le_bytes());
         }
         let open: Vec<_> = writer.all().filter(|record| record.is_open()).collect();
         put_count(&mut bytes, open.len());
@@ -92,7 +91,7 @@ impl LiveSessions {
         let mut writer = self.writer();
         for (name, cleared_s) in switched {
             if let Some(nas) = writer.nas(name) {
-                nas.cleared_s.fetch_max(cleared_s, Ordering::Relaxed);
+                nas.clear(cleared_s);
             }
         }
         let (mut taken, mut left_out) = (0, 0);
@@ -132,16 +131,16 @@ impl LiveSessions {
 }
 
 /// A session as a snapshot has it.
-struct Kept<'a> {
-    session: Session,
-    nas: &'a str,
-    id: SessionId,
-    ranges: Ranges,
-    expires_s: u32,
+pub(super) struct Kept<'a> {
+    pub(super) session: Session,
+    pub(super) nas: &'a str,
+    pub(super) id: SessionId,
+    pub(super) ranges: Ranges,
+    pub(super) expires_s: u32,
 }
 
 /// The rest of the bytes. Every reading returns nothing if they are too few.
-struct Input<'a>(&'a [u8]);
+pub(super) struct Input<'a>(pub(super) &'a [u8]);
 
 impl<'a> Input<'a> {
     fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
@@ -150,7 +149,7 @@ impl<'a> Input<'a> {
         Some(*bytes)
     }
 
-    fn number(&mut self) -> Option<u32> {
+    pub(super) fn number(&mut self) -> Option<u32> {
         self.take().map(u32::from_le_bytes)
     }
 
@@ -182,7 +181,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    fn record(&mut self) -> Option<Kept<'a>> {
+    pub(super) fn record(&mut self) -> Option<Kept<'a>> {
         let nas = self.text()?;
         let id = SessionId::new(self.bytes()?)?;
         let mut ranges: Vec<IpNet> = Vec::new();
@@ -223,7 +222,7 @@ fn put(bytes: &mut Vec<u8>, part: &[u8]) {
     bytes.extend(part.iter().take(usize::from(len)));
 }
 
-fn put_record(bytes: &mut Vec<u8>, record: &Record) {
+pub(super) fn put_record(bytes: &mut Vec<u8>, record: &Record) {
     let session = &record.session;
     put(bytes, record.nas.name.as_bytes());
     put(bytes, record.id.bytes());

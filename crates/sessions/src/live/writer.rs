@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 
 use hashbrown::HashTable;
 
@@ -36,10 +35,7 @@ impl Writer {
         if self.nas.len() >= NAS_MAX {
             return None;
         }
-        let nas = Arc::new(Nas {
-            name: name.into(),
-            cleared_s: AtomicU32::new(0),
-        });
+        let nas = Arc::new(Nas::new(name));
         self.nas.insert(name.into(), Arc::clone(&nas));
         Some(nas)
     }
@@ -86,8 +82,7 @@ impl Writer {
     }
 
     /// Forgets a session.
-    pub(super) fn disown(&mut self, record: &Record) {
-        let (nas, id) = (&record.nas.name, &record.id);
+    pub(super) fn disown(&mut self, nas: &str, id: &SessionId) {
         let hash = owner_hash(nas, id);
         if let Ok(entry) = self.owners.find_entry(hash, |it| it.is_owned_by(nas, id)) {
             entry.remove();
