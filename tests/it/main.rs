@@ -16,6 +16,7 @@ mod categorizer;
 mod client_hello;
 mod comparison;
 mod conformance;
+mod deploy;
 mod docs;
 mod evasions;
 mod explain;

@@ -19,6 +19,7 @@ use std::time::Duration;
 pub mod client;
 pub mod comparison;
 pub mod conformance;
+pub mod containers;
 pub mod dns;
 pub mod evasion;
 pub mod gateway;

