@@ -5,6 +5,7 @@ mod config;
 mod connection;
 mod driver;
 mod metrics;
+mod tls;
 
 use std::sync::Arc;
 
@@ -12,8 +13,9 @@ use service::Drain;
 use sessions::{Busy, PolicyServer, RANGES_MAX, Reselect, SessionEvent};
 use tokio::sync::mpsc;
 
-pub use config::{Config, PeerAddress, Tls};
+pub use config::{Config, PeerAddress};
 pub use metrics::Metrics;
+pub use tls::{BadPem, BadTls, OwnCertificate, Tls};
 
 use crate::UNDER_WAY_MAX;
 

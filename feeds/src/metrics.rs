@@ -10,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use sessions::SessionStore;
 
+use crate::gx;
 use crate::radius::Outcome;
 
 /// The metrics of live sessions. Labels are words of enums.
@@ -40,6 +41,13 @@ impl Metrics {
         };
         metrics.register();
         metrics
+    }
+
+    /// Adds those of a policy server.
+    #[must_use]
+    pub fn with_gx(mut self, gx: &gx::Metrics) -> Self {
+        gx.register(&mut self.registry);
+        self
     }
 
     /// Returns all metrics as OpenMetrics text.

@@ -10,7 +10,7 @@ use diameter::command::{
 use diameter::name::application::GX;
 use diameter::peer::{Act, BackOff, PeerSettings, Standing};
 use diameter::{Dictionary, Framed, Header, Identity, MESSAGE_LEN_MAX, Message, frame};
-use gx::{Gx, Release, Settings};
+use gx::{Gx, Release, Settings, Updates};
 use sessions::{Fallback, SessionEvent, SessionKey};
 
 use crate::cuts;
@@ -254,6 +254,7 @@ fn gx_settings() -> Settings {
         profile_avp: diameter::name::SN_CF_POLICY_ID,
         capability: None,
         release: Release::Eight,
+        updates: Updates::Reported,
         network: 5,
         fallback: Fallback::NextSource,
         patience: SECOND,

@@ -12,7 +12,7 @@ use diameter::client::ClientSettings;
 use diameter::name::{GX_CAPABILITY_LIST, SN_CF_POLICY_ID};
 use diameter::peer::BackOff;
 use feeds::gx::{Config, Metrics, PeerAddress};
-use gx::{Capability, Release, Settings};
+use gx::{Capability, Release, Settings, Updates};
 use service::Drain;
 use sessions::{
     Fallback, Pending, PolicyServer as _, ProfileFacts, Reselect, SessionEvent, SessionKey,
@@ -194,6 +194,7 @@ fn config(peer: SocketAddr) -> Config {
                 mask: 1,
             }),
             release: Release::Eight,
+            updates: Updates::Reported,
             network: 5,
             fallback: Fallback::NextSource,
             patience: Duration::from_secs(5),

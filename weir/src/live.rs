@@ -7,17 +7,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feeds::radius::Radius;
-use feeds::{Basis, Metrics, Subscribers, now_s};
+use feeds::{Basis, Metrics, Subscribers, gx, now_s};
 use service::Drain;
 use service::admin::Added;
 use sessions::{LiveLimits, LiveSessions, SNAPSHOT_RECORD_LEN_MAX, SessionStore};
 use tracing::{error, info, warn};
 
-use crate::config::Live as Config;
+use crate::config::{self, Live as Config};
 use crate::files::write_whole;
 
 /// How long what takes reports may need to end.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How long Diameter peers may take to answer a goodbye.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// What is kept of live sessions for as long as the program runs.
 #[derive(Debug)]
@@ -26,9 +29,13 @@ pub(crate) struct Live {
     table: Arc<LiveSessions>,
     metrics: Arc<Metrics>,
     radius: Option<Radius>,
+    /// How the policy server is spoken to, until the program ends.
+    gx: Option<gx::Config>,
     limits: LiveLimits,
     snapshot: Option<PathBuf>,
     drain: Drain,
+    /// Ends after the other, so that the policy server may select until nothing changes any more.
+    gx_drain: Drain,
 }
 
 /// An address where sessions are reported could not be bound.
@@ -40,16 +47,28 @@ pub(crate) struct ListenError {
 }
 
 impl Live {
-    /// Takes the snapshot, and starts to take reports.
-    pub(crate) fn start(config: &Config) -> Result<Self, ListenError> {
+    /// Takes the snapshot, and starts to take reports, and to tell the policy server of them.
+    pub(crate) async fn start(config: &Config, basis: Basis) -> Result<Self, ListenError> {
         let table = Arc::new(LiveSessions::new(config.limits));
         if let Some(path) = &config.snapshot {
             restore(&table, path);
         }
         let store: Arc<dyn SessionStore> = Arc::clone(&table) as _;
-        let metrics = Arc::new(Metrics::new(Arc::clone(&store)));
-        let drain = Drain::default();
-        let subscribers = Subscribers::start(store, Basis::default(), &metrics, &drain);
+        let gx_metrics = config.gx.as_ref().map(|_| gx::Metrics::default());
+        let metrics = Metrics::new(Arc::clone(&store));
+        let metrics = Arc::new(match &gx_metrics {
+            Some(gx) => metrics.with_gx(gx),
+            None => metrics,
+        });
+        let (drain, gx_drain) = (Drain::default(), Drain::default());
+        let subscribers = Subscribers::start(store, basis, &metrics, &drain);
+        if let Some((mut gx, metrics)) = config.gx.clone().zip(gx_metrics) {
+            gx.gx.state = now_s();
+            let directory = Arc::clone(&subscribers);
+            let policy_server = gx::start(gx, directory, metrics, &gx_drain);
+            subscribers.ask(Arc::new(policy_server));
+            subscribers.tell_restored().await;
+        }
         let radius = config.radius.clone();
         let radius = radius.map(|config| Radius::start(config, &subscribers, &metrics, &drain));
         let radius = radius.transpose().map_err(|wrong| ListenError {
@@ -64,9 +83,11 @@ impl Live {
             table,
             metrics,
             radius,
+            gx: config.gx.clone(),
             limits: config.limits,
             snapshot: config.snapshot.clone(),
             drain,
+            gx_drain,
         })
     }
 
@@ -79,7 +100,8 @@ impl Live {
     }
 
     /// Puts changed settings in force. Returns those that need a restart.
-    pub(crate) fn reload(&mut self, config: Option<Config>) -> Vec<&'static str> {
+    pub(crate) fn reload(&mut self, config: Option<Config>, basis: Basis) -> Vec<&'static str> {
+        self.subscribers.reload(basis);
         let Some(config) = config else {
             return vec!["sessions.live"];
         };
@@ -88,6 +110,9 @@ impl Live {
             fixed.push("sessions.live");
         }
         self.snapshot = config.snapshot;
+        if config.gx != self.gx {
+            fixed.push("sessions.gx");
+        }
         match (&self.radius, config.radius) {
             (Some(running), Some(config)) => {
                 if running.reload(config) {
@@ -100,10 +125,13 @@ impl Live {
         fixed
     }
 
-    /// Takes no more reports, and writes the snapshot.
+    /// Takes no more reports, says goodbye to the policy server, and writes the snapshot.
     pub(crate) async fn stop(self) {
         if self.drain.drain(GRACE).await.is_err() {
             warn!("a report of a session was still under way");
+        }
+        if self.gx_drain.drain(GOODBYE).await.is_err() {
+            warn!("a Diameter peer did not answer the goodbye");
         }
         let Some(path) = self.snapshot else {
             return;
@@ -121,6 +149,18 @@ impl Live {
             // The runtime is ending already.
             Err(_) => {}
         }
+    }
+}
+
+/// Returns what a configuration says about what the policy server selects.
+pub(crate) fn basis(config: &config::Config) -> Basis {
+    let policy = config.policy.iter();
+    let profiles = policy.flat_map(|policy| policy.profiles());
+    Basis {
+        selection: config.sessions.selection().clone(),
+        ids: profiles
+            .filter_map(|profile| Some((profile.id?, Arc::clone(&profile.name))))
+            .collect(),
     }
 }
 

@@ -18,4 +18,4 @@ mod subscriber;
 
 pub use facts::{Carrier, Facts, RULE_NAME_LEN_MAX, RULES_MAX};
 pub use machine::{Ask, Gx, Note, SESSIONS_MAX};
-pub use settings::{Capability, RETRY_MAX, Release, Settings};
+pub use settings::{Capability, RETRY_MAX, Release, Settings, Updates};

@@ -11,7 +11,7 @@ use diameter::name::{SESSION_ID, SESSION_RELEASE_CAUSE, command_code, result};
 use diameter::{Bad, Fields, Message};
 use sessions::{Busy, ProfileFacts, SessionEvent, SessionKey, Subscriber};
 
-use crate::{Carrier, Facts, Settings};
+use crate::{Carrier, Facts, Settings, Updates};
 use held::{Held, Queue, State, Wish};
 
 /// Sessions at most, whatever is configured.
@@ -302,6 +302,13 @@ impl Gx {
         if let Some(held) = self.sessions.get_mut(&key) {
             if held.wish == Wish::End {
                 // A key that has ended is not used again.
+                return Ok(());
+            }
+            let is_news = match self.settings.updates {
+                Updates::Changed => held.subscriber != subscriber,
+                Updates::Reported => true,
+            };
+            if !is_news {
                 return Ok(());
             }
             held.subscriber = subscriber;

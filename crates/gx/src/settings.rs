@@ -9,7 +9,7 @@ use sessions::Fallback;
 pub const RETRY_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// How Gx is spoken.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
     /// Who asks.
     pub own: Identity,
@@ -23,6 +23,8 @@ pub struct Settings {
     pub capability: Option<Capability>,
     /// Which rules apply to the AVP.
     pub release: Release,
+    /// Which reports of a session the policy server is told of.
+    pub updates: Updates,
     /// IP-CAN-Type: what kind of network the subscribers are on.
     pub network: u32,
     /// What becomes of sessions without an answer.
@@ -55,6 +57,16 @@ pub enum Release {
     /// Release 8 and later: what it said before stays.
     #[default]
     Eight,
+}
+
+/// Which reports of a session the policy server is told of while the session is open.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Updates {
+    /// Those that say something else of the subscriber, the access point or the addresses.
+    #[default]
+    Changed,
+    /// All of them.
+    Reported,
 }
 
 impl Settings {

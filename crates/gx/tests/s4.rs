@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use diameter::command::{CreditControlRequest, ReAuthRequest, RequestType};
 use diameter::name::{GX_CAPABILITY_LIST, RESULT_CODE, SN_CF_POLICY_ID, application, result};
 use diameter::{Avp, Fields, Identity, Message};
-use gx::{Capability, Gx, Note, Release, Settings};
+use gx::{Capability, Gx, Note, Release, Settings, Updates};
 use sessions::{Fallback, ProfileFacts, Selected, Selection, SessionEvent, SessionKey, Subscriber};
 
 const KEY: SessionKey = SessionKey(1);
@@ -221,6 +221,7 @@ fn settings(release: Release) -> Settings {
             mask: 1,
         }),
         release,
+        updates: Updates::Reported,
         network: 5,
         fallback: Fallback::NextSource,
         patience: Duration::from_secs(10),

@@ -25,6 +25,8 @@ pub enum Warning {
     UnusedPolicy,
     /// A profile that nothing selects.
     UnselectedProfile,
+    /// A policy server that can select no profile.
+    NothingToSelectBy,
     /// A destination that is redirected itself.
     RedirectLoops,
     /// A destination that no pass list covers.
@@ -41,7 +43,7 @@ pub enum Warning {
 
 impl Warning {
     /// Every kind, in the order of the documents.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::PrefixInHost,
         Self::PrefixInPort,
         Self::NeverMatches,
@@ -52,6 +54,7 @@ impl Warning {
         Self::UnusedList,
         Self::UnusedPolicy,
         Self::UnselectedProfile,
+        Self::NothingToSelectBy,
         Self::RedirectLoops,
         Self::RedirectNotPassed,
         Self::RedirectTooLong,
@@ -74,6 +77,7 @@ impl Warning {
             Self::UnusedList => "unused_list",
             Self::UnusedPolicy => "unused_policy",
             Self::UnselectedProfile => "unselected_profile",
+            Self::NothingToSelectBy => "nothing_to_select_by",
             Self::RedirectLoops => "redirect_loops",
             Self::RedirectNotPassed => "redirect_not_passed",
             Self::RedirectTooLong => "redirect_too_long",

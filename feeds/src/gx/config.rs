@@ -8,14 +8,14 @@ use diameter::command::Capabilities;
 use diameter::name::{application, vendor};
 use diameter::peer::{BackOff, PeerSettings};
 use gx::Settings;
-use rustls::ClientConfig;
-use rustls_pki_types::ServerName;
+
+use super::tls::Tls;
 
 /// The product that a peer is told.
 const PRODUCT: &str = "weir";
 
 /// How the policy server is reached, ready to use.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Config {
     /// Peers, best first: policy servers, or relays to them.
     pub peers: Vec<PeerAddress>,
@@ -35,7 +35,7 @@ pub struct Config {
 }
 
 /// Where a peer is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PeerAddress {
     /// Its name or address.
     pub host: String,
@@ -45,15 +45,6 @@ pub struct PeerAddress {
     pub identity: Option<Arc<str>>,
     /// TLS from the first octet (RFC 6733 section 13.1); none: TCP as it is.
     pub tls: Option<Tls>,
-}
-
-/// How a peer is spoken to over TLS.
-#[derive(Clone)]
-pub struct Tls {
-    /// What it is judged by, and what we show.
-    pub config: Arc<ClientConfig>,
-    /// The name that its certificate has to be valid for.
-    pub name: ServerName<'static>,
 }
 
 impl Config {
@@ -91,13 +82,5 @@ impl fmt::Display for PeerAddress {
             true => write!(f, "[{}]:{}", self.host, self.port),
             false => write!(f, "{}:{}", self.host, self.port),
         }
-    }
-}
-
-impl fmt::Debug for Tls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tls")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
     }
 }

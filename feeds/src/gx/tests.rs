@@ -8,9 +8,9 @@ use diameter::command::{Capabilities, DisconnectRequest, ReAuthRequest};
 use diameter::name::{self, application, command_code, result};
 use diameter::peer::BackOff;
 use diameter::{Avp, Dictionary, Fields, Framed, Identity, Message, frame};
-use gx::{Release, Settings};
-use rustls::pki_types::{PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use gx::{Release, Settings, Updates};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
 use sessions::{Fallback, Pending, ProfileFacts, SessionKey, Subscriber};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -180,18 +180,8 @@ async fn tls_is_spoken_with_who_can_prove_the_name() {
         .with_no_client_auth()
         .with_single_cert(vec![key.cert.der().clone()], private)
         .unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(key.cert.der().clone()).unwrap();
-    let ours = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
     for (name, is_good) in [("pcrf.test", true), ("other.test", false)] {
-        let tls = Tls {
-            config: Arc::new(ours.clone()),
-            name: ServerName::try_from(name).unwrap(),
-        };
+        let tls = Tls::new(name, &key.cert.pem(), None).unwrap();
         let mut world = World::with(1, Some(tls)).await;
         let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(theirs.clone()));
         let (stream, _) = world.listeners[0].accept().await.unwrap();
@@ -392,6 +382,7 @@ fn config(peers: impl Iterator<Item = SocketAddr>, tls: Option<&Tls>) -> Config 
             profile_avp: name::SN_CF_POLICY_ID,
             capability: None,
             release: Release::Eight,
+            updates: Updates::Reported,
             network: 5,
             fallback: Fallback::Profile("strict".into()),
             patience: Duration::from_millis(500),

@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 use crate::config::{self, Config, Loaded};
 use crate::files::Files;
-use crate::live::Live;
+use crate::live::{self, Live};
 use crate::{Failure, load};
 
 mod follow;
@@ -191,7 +191,8 @@ impl Servers {
             is_refused: false,
         };
         if let Some(live) = &config.live {
-            let live = Live::start(live).map_err(|error| plan.failed("sessions", error))?;
+            let live = Live::start(live, live::basis(&config)).await;
+            let live = live.map_err(|error| plan.failed("sessions", error))?;
             servers.live = Some(live);
         }
         servers.with_live(&mut config);
@@ -234,6 +235,7 @@ impl Servers {
         }
         self.with_live(&mut config);
         let reported = config.live.take();
+        let selects = live::basis(&config);
         let icap = Basis::of(&config).map(|basis| {
             let seen = basis.look();
             icap_content(plan, &basis).map(|content| (basis, seen, content))
@@ -255,7 +257,7 @@ impl Servers {
             tell_fixed(running.reload(config, content));
         }
         match (&mut self.live, reported) {
-            (Some(live), reported) => tell_fixed(live.reload(reported)),
+            (Some(live), reported) => tell_fixed(live.reload(reported, selects)),
             (None, Some(_)) => tell_fixed(vec!["sessions.live"]),
             (None, None) => {}
         }

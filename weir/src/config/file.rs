@@ -9,6 +9,7 @@ use policy::written::{Named, Placed, Remarks, Written, quote};
 use serde::Deserialize;
 use sessions::{DIGITS_MAX, Digits, Session};
 
+pub mod gx;
 mod live;
 
 pub use live::{
@@ -56,6 +57,7 @@ pub struct Sessions {
     users: Named<User>,
     live: Option<live::Table>,
     radius: Option<live::Radius>,
+    gx: Option<gx::Gx>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -131,12 +133,23 @@ impl Sessions {
         let mut reader = Reader { policy, remarks };
         let radius = self.radius.as_ref();
         let radius = radius.map(|radius| radius.resolve((files, path), &mut reader));
-        let table = match (&self.live, &radius) {
-            (Some(table), _) => table,
-            (None, Some(_)) => &live::Table::default(),
-            (None, None) => return None,
+        let table = match (&self.live, &radius, &self.gx) {
+            (Some(table), ..) => table,
+            (None, Some(_), _) | (None, None, Some(_)) => &live::Table::default(),
+            (None, None, None) => return None,
         };
-        table.resolve(path, radius, remarks)
+        let live = table.resolve(path, radius, reader.remarks);
+        let most = live.as_ref().map(|live| live.limits.sessions_max);
+        let most = most.unwrap_or(SESSIONS_DEFAULT);
+        let gx = self.gx.as_ref().map(|gx| {
+            gx.look_for_profiles(!self.rules.is_empty(), &mut reader);
+            gx.resolve((files, path), most, &mut reader)
+        });
+        // A part that is wrong is left out here, and keeps the rest from being used.
+        live.map(|live| Live {
+            gx: gx.flatten(),
+            ..live
+        })
     }
 }
 

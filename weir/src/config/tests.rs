@@ -5,6 +5,8 @@ use sessions::Digits;
 
 use super::*;
 
+mod gx;
+
 const POLICY: &str = "
 profiles:
   child: {id: 7, icap: true, default_action: pass, unknown_action: pass, error_action: block,
@@ -245,10 +247,17 @@ fn check(text: &str, expected: Expect) {
 }
 
 /// Reads a configuration beside the policy; the folder is left out of remarks.
-#[expect(clippy::unwrap_in_result, reason = "the result is what is tested")]
 fn read(text: &str) -> Result<Loaded, Vec<Diagnostic>> {
+    read_beside(text, &[])
+}
+
+/// Reads a configuration beside the policy, which files may replace, and further files.
+#[expect(clippy::unwrap_in_result, reason = "the result is what is tested")]
+fn read_beside(text: &str, files: &[(&str, &str)]) -> Result<Loaded, Vec<Diagnostic>> {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("family.yaml"), POLICY).unwrap();
+    for (name, text) in [("family.yaml", POLICY)].iter().chain(files) {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
     let path = folder.path().join("weir.yaml");
     std::fs::write(&path, text).unwrap();
     let prefix = format!("{}/", folder.path().display());

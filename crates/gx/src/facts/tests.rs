@@ -5,7 +5,7 @@ use diameter::{Identity, Value};
 use sessions::Fallback;
 
 use super::*;
-use crate::Capability;
+use crate::{Capability, Updates};
 
 /// S4 4.1.1: the id before, what carries what, and the id after.
 #[test]
@@ -201,6 +201,7 @@ pub(crate) fn settings(release: Release, mask: Option<u32>) -> Settings {
             mask,
         }),
         release,
+        updates: Updates::Reported,
         network: 5,
         fallback: Fallback::NextSource,
         patience: Duration::from_secs(10),

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use accounting::Hint;
-use feeds::radius;
+use feeds::{gx, radius};
 use policy::written::{Placed, Remarks, Written};
 use serde::Deserialize;
-use sessions::{LiveLimits, SESSIONS_MAX};
+use sessions::{Fallback, LiveLimits, SESSIONS_MAX};
 
 use super::{PRIORITY_MAX, Reader};
 use crate::files::{Files, beside};
@@ -32,13 +32,21 @@ pub struct Live {
     pub snapshot: Option<PathBuf>,
     /// Where they are reported.
     pub radius: Option<radius::Config>,
+    /// The policy server that is told of them.
+    pub gx: Option<gx::Config>,
 }
 
 impl Live {
-    /// Returns the profiles that attributes of reports stand for, by name.
+    /// Returns the profiles that attributes of reports stand for, or a policy server that does not
+    /// answer, by name.
     pub fn profiles(&self) -> impl Iterator<Item = &Arc<str>> {
         let radius = self.radius.iter();
-        radius.flat_map(|radius| radius.profiles.iter().map(|it| &it.profile))
+        let hinted = radius.flat_map(|radius| radius.profiles.iter().map(|it| &it.profile));
+        let fallback = self.gx.as_ref().and_then(|gx| match &gx.gx.fallback {
+            Fallback::Profile(name) => Some(name),
+            Fallback::NextSource | Fallback::Off => None,
+        });
+        hinted.chain(fallback)
     }
 }
 
@@ -97,6 +105,7 @@ impl Table {
             },
             snapshot: self.snapshot.as_ref().map(|it| beside(path, &it.text)),
             radius,
+            gx: None,
         })
     }
 }

@@ -392,7 +392,7 @@ fn warnings_are_silenced_by_name() {
             a slip
               p.yaml:1:18: error: no warning is called `unused_lists`; did you mean `unused_list`?
             all
-              p.yaml:1:18: error: no warning is called `everything`; use `prefix_in_host`, `prefix_in_port`, `never_matches`, `http_without_https`, `http_without_port`, `listed_twice`, `shadowed_entry`, `unused_list`, `unused_policy`, `unselected_profile`, `redirect_loops`, `redirect_not_passed`, `redirect_too_long`, `subscriber_in_clear`, `unknown_category` or `bad_category_line`
+              p.yaml:1:18: error: no warning is called `everything`; use `prefix_in_host`, `prefix_in_port`, `never_matches`, `http_without_https`, `http_without_port`, `listed_twice`, `shadowed_entry`, `unused_list`, `unused_policy`, `unselected_profile`, `nothing_to_select_by`, `redirect_loops`, `redirect_not_passed`, `redirect_too_long`, `subscriber_in_clear`, `unknown_category` or `bad_category_line`
         "#]],
     );
 }
