@@ -387,6 +387,7 @@ fn pages(shared: &Arc<Shared>, added: admin::Added) -> admin::Pages {
     let metrics = shared.metrics.clone();
     let drain = shared.drain.clone();
     admin::Pages {
+        route: added.route.clone(),
         metrics: Arc::new(move || added.behind(metrics.text())),
         ready: Arc::new(move || match drain.is_requested() {
             true => Err("stopping".to_owned()),

@@ -208,6 +208,7 @@ impl Running {
         let metrics = Arc::clone(&self.shared.metrics);
         let drain = self.drain.clone();
         Pages {
+            route: added.route.clone(),
             metrics: Arc::new(move || added.behind(metrics.encode())),
             ready: Arc::new(move || match drain.is_requested() {
                 false => Ok(()),

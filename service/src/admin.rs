@@ -1,5 +1,5 @@
-//! The admin endpoint: `/metrics` for Prometheus, `/ready` and `/live` for whoever starts us, and
-//! `/explain` for whoever asks why a request is decided as it is.
+//! The admin endpoint: `/metrics` for Prometheus, `/ready` and `/live` for whoever starts us,
+//! `/explain` for whoever asks why a request is decided as it is, and what the program adds.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -82,6 +82,25 @@ pub struct Pages {
     pub ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
     /// Absent where nothing can be explained.
     pub explain: Option<Explain>,
+    /// What answers at further paths, if anything does.
+    pub route: Option<Route>,
+}
+
+/// Answers a request for a path of a [`Route`], in less than [`CONNECTION_DEADLINE`]. What it says
+/// is neither kept by caches nor guessed at by browsers.
+pub type Answering = Arc<
+    dyn Fn(Request<Incoming>) -> Pin<Box<dyn Future<Output = Response<Full<Bytes>>> + Send>>
+        + Send
+        + Sync,
+>;
+
+/// A path, those below it, and what answers there.
+#[derive(Clone)]
+pub struct Route {
+    /// Begins with a slash and ends without one.
+    pub path: &'static str,
+    /// What answers.
+    pub answer: Answering,
 }
 
 /// What the rest of the program adds to the pages of an endpoint.
@@ -89,6 +108,15 @@ pub struct Pages {
 pub struct Added {
     /// Returns further metrics as OpenMetrics text.
     pub metrics: Option<Arc<dyn Fn() -> String + Send + Sync>>,
+    /// Answers at further paths.
+    pub route: Option<Route>,
+}
+
+impl Route {
+    fn leads(&self, path: &str) -> bool {
+        let below = path.strip_prefix(self.path);
+        below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
 }
 
 impl Added {
@@ -143,6 +171,14 @@ impl Admin {
     }
 }
 
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for Pages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pages").finish_non_exhaustive()
@@ -173,7 +209,15 @@ async fn accept_all(listener: TcpListener, pages: Pages, drain: &Drain) {
 async fn serve_connection(stream: TcpStream, client: SocketAddr, pages: Pages) {
     let answer_one = service_fn(move |request: Request<Incoming>| {
         let pages = pages.clone();
-        async move { Ok::<_, Infallible>(answer(&pages, &request).await) }
+        let route = pages.route.as_ref();
+        let route = route.filter(|it| it.leads(request.uri().path())).cloned();
+        async move {
+            let response = match route {
+                Some(route) => (route.answer)(request).await,
+                None => answer(&pages, &request).await,
+            };
+            Ok::<_, Infallible>(uncached(response))
+        }
     });
     // Without keep-alive an idle client cannot hold one of the few slots.
     let connection = http1::Builder::new()
@@ -218,32 +262,45 @@ async fn answer<B>(pages: &Pages, request: &Request<B>) -> Response<Full<Bytes>>
                 }
             }
         }
-        (_, None) => {
-            let text = "use /metrics, /ready or /live\n".to_owned();
-            (StatusCode::NOT_FOUND, TEXT, text)
-        }
-        (_, Some(_)) => {
-            let text = "use /metrics, /ready, /live or /explain\n".to_owned();
-            (StatusCode::NOT_FOUND, TEXT, text)
-        }
+        (_, _) => (StatusCode::NOT_FOUND, TEXT, paths(pages)),
     };
     // Hyper leaves the body away from answers to HEAD and keeps its length.
     let mut response = Response::new(Full::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, content_type);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
     }
     response
 }
 
+fn uncached(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// Says what can be asked for.
+fn paths(pages: &Pages) -> String {
+    let explain = pages.explain.as_ref().map(|_| "/explain");
+    let route = pages.route.as_ref().map(|route| route.path);
+    let further: Vec<&str> = explain.into_iter().chain(route).collect();
+    match *further {
+        [] => "use /metrics, /ready or /live\n".to_owned(),
+        [ref init @ .., last] => {
+            let init: String = init.iter().map(|path| format!(", {path}")).collect();
+            format!("use /metrics, /ready, /live{init} or {last}\n")
+        }
+    }
+}
+
 /// Returns whether nobody else makes a browser ask. A page of another site that has its own name
 /// lead to this address (DNS rebinding) would be shown the answer: such a question has that name
 /// as its host.
-fn is_asked_here(headers: &HeaderMap) -> bool {
+#[must_use]
+pub fn is_asked_here(headers: &HeaderMap) -> bool {
     let is_own = |site: &HeaderValue| OWN_SITES.iter().any(|own| site == own);
     let no_name = |host: &HeaderValue| host.to_str().is_ok_and(is_no_name);
     !headers.contains_key(ORIGIN)

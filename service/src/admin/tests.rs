@@ -194,6 +194,7 @@ fn metrics_that_were_added_are_before_the_one_end() {
     assert_eq!(Added::default().behind(own()), own());
     let added = Added {
         metrics: Some(Arc::new(|| "b 2\n# EOF\n".to_owned())),
+        route: None,
     };
     assert_eq!(added.behind(own()), "a_total 1\nb 2\n# EOF\n");
 }
@@ -203,6 +204,36 @@ fn pages() -> Pages {
         metrics: Arc::new(|| "a_total 1\n# EOF\n".to_owned()),
         ready: Arc::new(|| Err("no list is loaded".to_owned())),
         explain: None,
+        route: None,
+    }
+}
+
+#[tokio::test]
+async fn what_was_added_answers_at_its_path_and_below() {
+    let (admin, address) = Admin::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let drain = Drain::default();
+    let mut pages = pages();
+    pages.route = Some(Route {
+        path: "/things",
+        answer: Arc::new(|request| {
+            let text = format!("{} {}", request.method(), request.uri());
+            Box::pin(async move { Response::new(Full::from(text)) })
+        }),
+    });
+    admin.serve(pages, &drain);
+    for (line, body) in [
+        ("GET /things", "GET /things"),
+        ("PUT /things/a/b?c=d", "PUT /things/a/b?c=d"),
+        ("DELETE /things/", "DELETE /things/"),
+        ("GET /thingsx", "use /metrics, /ready, /live or /things\n"),
+        ("GET /live", "live\n"),
+    ] {
+        let request = format!("{line} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        let answer = exchange(address, request.as_bytes()).await;
+        assert!(answer.ends_with(&format!("\r\n\r\n{body}")), "{answer}");
+        for field in ["cache-control: no-store", "x-content-type-options: nosniff"] {
+            assert!(answer.contains(&format!("{field}\r\n")), "{answer}");
+        }
     }
 }
 
