@@ -1,5 +1,6 @@
 //! What tells of subscriber sessions, or of their profiles, while the program runs.
 
+pub mod api;
 pub mod gx;
 mod metrics;
 pub mod radius;

@@ -10,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use sessions::SessionStore;
 
+use crate::api;
 use crate::gx;
 use crate::radius::Outcome;
 
@@ -21,6 +22,7 @@ pub struct Metrics {
     sessions: Gauge,
     ended: Counter,
     reports: Family<OutcomeLabel, Counter>,
+    asked: Family<OutcomeLabel, Counter>,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -38,6 +40,7 @@ impl Metrics {
             sessions: Gauge::default(),
             ended: Counter::default(),
             reports: Family::default(),
+            asked: Family::default(),
         };
         metrics.register();
         metrics
@@ -71,6 +74,14 @@ impl Metrics {
         self.reports.get_or_create(&label).inc();
     }
 
+    /// Counts what became of a request of the admin API.
+    pub(crate) fn asked(&self, outcome: api::Outcome) {
+        let label = OutcomeLabel {
+            outcome: outcome.as_str(),
+        };
+        self.asked.get_or_create(&label).inc();
+    }
+
     /// Counts sessions that ended because nobody reported them any more.
     pub(crate) fn ended(&self, sessions: usize) {
         self.ended
@@ -92,6 +103,11 @@ impl Metrics {
             "radius_requests",
             "Datagrams at the RADIUS listeners",
             self.reports.clone(),
+        );
+        self.registry.register(
+            "session_api_requests",
+            "Requests of the admin API for sessions",
+            self.asked.clone(),
         );
     }
 }

@@ -39,6 +39,7 @@ mod radius;
 mod reloads;
 mod s4;
 mod schemas;
+mod session_api;
 mod settings;
 mod sni_check;
 mod squid;

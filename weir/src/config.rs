@@ -164,10 +164,16 @@ impl Reader<'_> {
                 categories,
             })
         });
-        let icap_server = icap_server.flatten();
+        let (proxy, icap_server) = (proxy.flatten(), icap_server.flatten());
+        let admin = proxy.as_ref().and_then(|it| it.admin);
+        let admin = admin.or_else(|| icap_server.as_ref()?.config.admin);
+        if let (Some(place), None, true) = (written.admin_place(), admin, self.remarks.usable()) {
+            let text = "`sessions.admin` has no endpoint; add `proxy.admin` with its address";
+            self.remarks.error(place, text);
+        }
         // A part that is wrong is left out here, and keeps the rest from being used.
         Config {
-            proxy: proxy.flatten(),
+            proxy,
             static_hosts,
             icap_sockets: icap_server.as_ref().map_or_else(Vec::new, sockets),
             icap_server,

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use feeds::api::{Access, Api, Profiles, Tokens};
 use feeds::radius::Radius;
 use feeds::{Basis, Metrics, Subscribers, gx, now_s};
+use policy::PolicySet;
 use service::Drain;
 use service::admin::Added;
 use sessions::{LiveLimits, LiveSessions, SNAPSHOT_RECORD_LEN_MAX, SessionStore};
@@ -31,6 +33,7 @@ pub(crate) struct Live {
     radius: Option<Radius>,
     /// How the policy server is spoken to, until the program ends.
     gx: Option<gx::Config>,
+    api: Option<Arc<Api>>,
     limits: LiveLimits,
     snapshot: Option<PathBuf>,
     drain: Drain,
@@ -48,7 +51,11 @@ pub(crate) struct ListenError {
 
 impl Live {
     /// Takes the snapshot, and starts to take reports, and to tell the policy server of them.
-    pub(crate) async fn start(config: &Config, basis: Basis) -> Result<Self, ListenError> {
+    pub(crate) async fn start(
+        config: &Config,
+        basis: Basis,
+        policy: Option<&Arc<PolicySet>>,
+    ) -> Result<Self, ListenError> {
         let table = Arc::new(LiveSessions::new(config.limits));
         if let Some(path) = &config.snapshot {
             restore(&table, path);
@@ -78,12 +85,16 @@ impl Live {
         for address in radius.iter().flat_map(Radius::addresses) {
             info!(listener = "radius", %address, "listening");
         }
+        let tokens = config.tokens.clone();
+        let access = tokens.map(|tokens| access(tokens, policy));
+        let api = access.map(|access| Api::new(&subscribers, &metrics, access));
         Ok(Self {
             subscribers,
             table,
             metrics,
             radius,
             gx: config.gx.clone(),
+            api,
             limits: config.limits,
             snapshot: config.snapshot.clone(),
             drain,
@@ -96,13 +107,20 @@ impl Live {
         let metrics = Arc::clone(&self.metrics);
         Added {
             metrics: Some(Arc::new(move || metrics.encode())),
+            route: self.api.as_ref().map(Api::route),
         }
     }
 
     /// Puts changed settings in force. Returns those that need a restart.
-    pub(crate) fn reload(&mut self, config: Option<Config>, basis: Basis) -> Vec<&'static str> {
+    pub(crate) fn reload(
+        &mut self,
+        config: Option<Config>,
+        basis: Basis,
+        policy: Option<&Arc<PolicySet>>,
+    ) -> Vec<&'static str> {
         self.subscribers.reload(basis);
         let Some(config) = config else {
+            self.reload_api(None, policy);
             return vec!["sessions.live"];
         };
         let mut fixed = Vec::new();
@@ -122,7 +140,21 @@ impl Live {
             (None, None) => {}
             (Some(_), None) | (None, Some(_)) => fixed.push("sessions.radius"),
         }
+        fixed.extend(self.reload_api(config.tokens, policy));
         fixed
+    }
+
+    /// Puts tokens and profiles in force. Without tokens nobody is let in.
+    fn reload_api(
+        &self,
+        tokens: Option<Tokens>,
+        policy: Option<&Arc<PolicySet>>,
+    ) -> Option<&'static str> {
+        let fixed = self.api.is_some() != tokens.is_some();
+        if let Some(api) = &self.api {
+            api.reload(access(tokens.unwrap_or_default(), policy));
+        }
+        fixed.then_some("sessions.admin")
     }
 
     /// Takes no more reports, says goodbye to the policy server, and writes the snapshot.
@@ -162,6 +194,20 @@ pub(crate) fn basis(config: &config::Config) -> Basis {
             .filter_map(|profile| Some((profile.id?, Arc::clone(&profile.name))))
             .collect(),
     }
+}
+
+/// Returns who may change sessions, and to which profiles: those of the policy, where there is one.
+fn access(tokens: Tokens, policy: Option<&Arc<PolicySet>>) -> Access {
+    let policy = policy.cloned();
+    let profiles: Profiles = Arc::new(move |name| {
+        let Some(policy) = &policy else {
+            return Ok(name.into());
+        };
+        let profile = policy.profile(name);
+        let found = profile.map(|profile| Arc::clone(&profile.name));
+        found.ok_or_else(|| policy.no_profile(name))
+    });
+    Access { tokens, profiles }
 }
 
 /// Takes the sessions of a snapshot. One that cannot be used is told of and left where it is: to

@@ -191,7 +191,8 @@ impl Servers {
             is_refused: false,
         };
         if let Some(live) = &config.live {
-            let live = Live::start(live, live::basis(&config)).await;
+            let policy = config.policy.as_ref();
+            let live = Live::start(live, live::basis(&config), policy).await;
             let live = live.map_err(|error| plan.failed("sessions", error))?;
             servers.live = Some(live);
         }
@@ -236,6 +237,7 @@ impl Servers {
         self.with_live(&mut config);
         let reported = config.live.take();
         let selects = live::basis(&config);
+        let policy = config.policy.clone();
         let icap = Basis::of(&config).map(|basis| {
             let seen = basis.look();
             icap_content(plan, &basis).map(|content| (basis, seen, content))
@@ -257,7 +259,7 @@ impl Servers {
             tell_fixed(running.reload(config, content));
         }
         match (&mut self.live, reported) {
-            (Some(live), reported) => tell_fixed(live.reload(reported, selects)),
+            (Some(live), reported) => tell_fixed(live.reload(reported, selects, policy.as_ref())),
             (None, Some(_)) => tell_fixed(vec!["sessions.live"]),
             (None, None) => {}
         }

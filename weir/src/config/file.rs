@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use policy::PolicySet;
 use policy::written::{Named, Placed, Remarks, Written, quote};
+use policy::{Place, PolicySet};
 use serde::Deserialize;
 use sessions::{DIGITS_MAX, Digits, Session};
 
@@ -58,6 +58,7 @@ pub struct Sessions {
     live: Option<live::Table>,
     radius: Option<live::Radius>,
     gx: Option<gx::Gx>,
+    admin: Option<Placed<live::Admin>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -122,6 +123,11 @@ impl Sessions {
 }
 
 impl Sessions {
+    /// Returns where the admin API for sessions is asked for.
+    pub fn admin_place(&self) -> Option<Place> {
+        self.admin.as_ref().map(|it| it.place)
+    }
+
     /// Returns what the file says about sessions that the network reports; none: they are not
     /// taken. Secrets are read, with paths relative to the file at `path`.
     pub fn resolve_live(
@@ -133,12 +139,16 @@ impl Sessions {
         let mut reader = Reader { policy, remarks };
         let radius = self.radius.as_ref();
         let radius = radius.map(|radius| radius.resolve((files, path), &mut reader));
-        let table = match (&self.live, &radius, &self.gx) {
-            (Some(table), ..) => table,
-            (None, Some(_), _) | (None, None, Some(_)) => &live::Table::default(),
-            (None, None, None) => return None,
+        let admin = self.admin.as_ref();
+        let remarks = &mut *reader.remarks;
+        let tokens = admin.map(|it| it.value.resolve((files, path), it.place, remarks));
+        let is_fed = radius.is_some() || tokens.is_some() || self.gx.is_some();
+        let table = match &self.live {
+            Some(table) => table,
+            None if is_fed => &live::Table::default(),
+            None => return None,
         };
-        let live = table.resolve(path, radius, reader.remarks);
+        let live = table.resolve(path, (radius, tokens), remarks);
         let most = live.as_ref().map(|live| live.limits.sessions_max);
         let most = most.unwrap_or(SESSIONS_DEFAULT);
         let gx = self.gx.as_ref().map(|gx| {

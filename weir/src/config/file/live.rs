@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use accounting::Hint;
+use feeds::api::Tokens;
 use feeds::{gx, radius};
+use policy::Place;
 use policy::written::{Placed, Remarks, Written};
 use serde::Deserialize;
 use sessions::{Fallback, LiveLimits, SESSIONS_MAX};
@@ -34,6 +36,8 @@ pub struct Live {
     pub radius: Option<radius::Config>,
     /// The policy server that is told of them.
     pub gx: Option<gx::Config>,
+    /// Who may ask about them and change them at the admin endpoint; none: nobody.
+    pub tokens: Option<Tokens>,
 }
 
 impl Live {
@@ -69,6 +73,13 @@ pub(super) struct Radius {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct Admin {
+    token_file: Option<Written>,
+    read_token_file: Option<Written>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Client {
     address: Written,
     secret_file: Written,
@@ -87,7 +98,7 @@ impl Table {
     pub(super) fn resolve(
         &self,
         path: &Path,
-        radius: Option<radius::Config>,
+        (radius, tokens): (Option<radius::Config>, Option<Tokens>),
         remarks: &mut Remarks,
     ) -> Option<Live> {
         let sessions_max = match &self.sessions_max {
@@ -105,8 +116,40 @@ impl Table {
             },
             snapshot: self.snapshot.as_ref().map(|it| beside(path, &it.text)),
             radius,
+            tokens,
             gx: None,
         })
+    }
+}
+
+impl Admin {
+    pub(super) fn resolve(
+        &self,
+        (files, path): (Files, &Path),
+        place: Place,
+        remarks: &mut Remarks,
+    ) -> Tokens {
+        if self.token_file.is_none() && self.read_token_file.is_none() {
+            let text =
+                "nobody may ask; name a file of tokens with `token_file` or `read_token_file`";
+            remarks.error(place, text);
+        }
+        let mut read = |written: &Option<Written>| {
+            let written = written.as_ref()?;
+            let file = beside(path, &written.text);
+            let text = files.text(&file, SECRET_FILE_LEN_MAX);
+            let read = match text {
+                Ok(text) => Tokens::read(&text).map_err(|wrong| wrong.to_string()),
+                Err(wrong) => Err(wrong),
+            };
+            if let Err(wrong) = &read {
+                let text = format!("cannot use the tokens of `{}`: {wrong}", file.display());
+                remarks.error(written.place, text);
+            }
+            read.ok()
+        };
+        let change = read(&self.token_file).unwrap_or_default();
+        Tokens::new(change, read(&self.read_token_file).unwrap_or_default())
     }
 }
 
