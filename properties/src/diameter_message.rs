@@ -251,6 +251,7 @@ fn gx_settings() -> Settings {
         },
         realm: "example".into(),
         state: 1,
+        first_id: 0,
         profile_avp: diameter::name::SN_CF_POLICY_ID,
         capability: None,
         release: Release::Eight,

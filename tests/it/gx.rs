@@ -187,6 +187,7 @@ fn config(peer: SocketAddr) -> Config {
             },
             realm: "weir.test".into(),
             state: 1_795_000_000,
+            first_id: 0,
             profile_avp: SN_CF_POLICY_ID,
             capability: Some(Capability {
                 avp: GX_CAPABILITY_LIST,

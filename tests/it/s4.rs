@@ -7,6 +7,7 @@ use tests::icap_peer::Reply;
 mod actions;
 mod cache;
 mod flows;
+mod policy_server;
 mod ports;
 mod profiles;
 mod uris;

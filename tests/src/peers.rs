@@ -15,6 +15,7 @@ use crate::program::write_files;
 use crate::wait_for;
 
 pub mod diameter;
+pub mod policy_server;
 pub mod radius;
 pub mod squid;
 

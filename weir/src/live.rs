@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use feeds::api::{Access, Api, Profiles, Tokens};
 use feeds::radius::Radius;
@@ -70,7 +70,7 @@ impl Live {
         let (drain, gx_drain) = (Drain::default(), Drain::default());
         let subscribers = Subscribers::start(store, basis, &metrics, &drain);
         if let Some((mut gx, metrics)) = config.gx.clone().zip(gx_metrics) {
-            gx.gx.state = now_s();
+            (gx.gx.state, gx.gx.first_id) = (now_s(), first_id());
             let directory = Arc::clone(&subscribers);
             let policy_server = gx::start(gx, directory, metrics, &gx_drain);
             subscribers.ask(Arc::new(policy_server));
@@ -208,6 +208,14 @@ fn access(tokens: Tokens, policy: Option<&Arc<PolicySet>>) -> Access {
         found.ok_or_else(|| policy.no_profile(name))
     });
     Access { tokens, profiles }
+}
+
+/// Returns a number that differs between starts of the program within one second by more sessions
+/// than the first of them can have opened.
+fn first_id() -> u32 {
+    const APART: u32 = 4_096;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| now.subsec_micros().saturating_mul(APART))
 }
 
 /// Takes the sessions of a snapshot. One that cannot be used is told of and left where it is: to

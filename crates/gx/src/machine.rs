@@ -64,6 +64,7 @@ impl Gx {
     /// Creates the machine without sessions.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
+        let last_id = u64::from(settings.first_id);
         Self {
             settings,
             sessions: BTreeMap::new(),
@@ -71,7 +72,7 @@ impl Gx {
             ready: VecDeque::new(),
             later: BTreeSet::new(),
             unheard: VecDeque::new(),
-            last_id: 0,
+            last_id,
             notes: VecDeque::new(),
         }
     }

@@ -17,6 +17,8 @@ pub struct Settings {
     pub realm: Arc<str>,
     /// Changes when the program starts, and tells the policy server that sessions are gone.
     pub state: u32,
+    /// The number of a Session-Id before the first: tells starts within a second apart.
+    pub first_id: u32,
     /// The AVP that carries a profile's id: an Unsigned32.
     pub profile_avp: AvpName,
     /// How it is agreed that the AVP is used; none: it is used without.

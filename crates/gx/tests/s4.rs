@@ -214,6 +214,7 @@ fn settings(release: Release) -> Settings {
         },
         realm: "test".into(),
         state: 77,
+        first_id: 0,
         profile_avp: SN_CF_POLICY_ID,
         capability: Some(Capability {
             avp: GX_CAPABILITY_LIST,

@@ -379,6 +379,7 @@ fn config(peers: impl Iterator<Item = SocketAddr>, tls: Option<&Tls>) -> Config 
             own: own(),
             realm: "test".into(),
             state: 77,
+            first_id: 0,
             profile_avp: name::SN_CF_POLICY_ID,
             capability: None,
             release: Release::Eight,

@@ -47,7 +47,7 @@ pub fn relay_missing() -> Option<String> {
     })
 }
 
-fn python() -> String {
+pub(super) fn python() -> String {
     std::env::var(PYTHON).unwrap_or_else(|_| "python3".to_owned())
 }
 

@@ -194,6 +194,7 @@ pub(crate) fn settings(release: Release, mask: Option<u32>) -> Settings {
         },
         realm: "policy.example".into(),
         state: 77,
+        first_id: 0,
         profile_avp: SN_CF_POLICY_ID,
         capability: mask.map(|mask| Capability {
             avp: GX_CAPABILITY_LIST,

@@ -202,6 +202,7 @@ impl Gx {
             realm: destination?,
             // Known when it starts.
             state: 0,
+            first_id: 0,
             profile_avp: profile_avp?,
             capability,
             release,
