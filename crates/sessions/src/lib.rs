@@ -32,19 +32,21 @@ pub use store::{
 
 /// One subscriber session.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
+// A look-up of a live session reads the first field.
+#[repr(C)]
 pub struct Session {
+    /// When the event was that said so last, in seconds since 1970; 0: the configuration.
+    pub changed_s: u32,
+    /// Who selected the profile.
+    pub origin: Origin,
+    /// The profile that was selected for this session, by name.
+    pub profile: Option<Arc<str>>,
     /// The subscriber's number.
     pub msisdn: Option<Digits>,
     /// The subscriber's identity.
     pub imsi: Option<Digits>,
     /// The access point name.
     pub apn: Option<Arc<str>>,
-    /// The profile that was selected for this session, by name.
-    pub profile: Option<Arc<str>>,
-    /// Who selected it.
-    pub origin: Origin,
-    /// When the event was that said so last, in seconds since 1970; 0: the configuration.
-    pub changed_s: u32,
 }
 
 /// Who selected the profile of a session.

@@ -16,6 +16,7 @@ mod closed;
 mod plan;
 mod record;
 mod shards;
+mod slots;
 mod snapshot;
 mod stored;
 #[cfg(test)]
@@ -206,22 +207,24 @@ impl LiveSessions {
     #[must_use]
     pub fn page(&self, from: Option<u64>, count: usize) -> (Vec<Arc<Record>>, Option<u64>) {
         let count = count.clamp(1, PAGE_MAX);
+        // What moves meanwhile could be missed.
+        let _turn = self.writer();
         let mut page: Vec<Arc<Record>> = Vec::new();
         let mut last = None;
-        let first = from.map_or(0, |hash| self.shards.place_of(hash));
+        let first = from.map_or(0, |tag| self.shards.place_of(tag));
         for entries in (first..).map_while(|place| self.shards.entries(place)) {
             let later = entries
                 .iter()
-                .filter(|it| from.is_none_or(|from| it.hash > from));
+                .filter(|it| from.is_none_or(|from| it.tag > from));
             for entry in later {
-                // Those with one hash stay together, so that none is between two pages.
-                if page.len() >= count && last != Some(entry.hash) {
+                // Those with one tag stay together, so that none is between two pages.
+                if page.len() >= count && last != Some(entry.tag) {
                     return (page, last);
                 }
                 let record = &entry.record;
-                if record.is_open() && self.shards.is_first(record, entry.hash) {
+                if record.is_open() && self.shards.is_first(record, entry.tag) {
                     page.push(Arc::clone(record));
-                    last = Some(entry.hash);
+                    last = Some(entry.tag);
                 }
             }
         }

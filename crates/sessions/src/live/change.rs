@@ -129,7 +129,7 @@ impl LiveSessions {
             let entries = self.shards.entries(writer.swept).unwrap_or_default();
             for entry in entries {
                 let record = entry.record;
-                if !record.is_open_at(now_s) && self.shards.is_first(&record, entry.hash) {
+                if !record.is_open_at(now_s) && self.shards.is_first(&record, entry.tag) {
                     let event_s = record.changed_s;
                     self.write(&mut writer, Plan::end(Arc::clone(&record), event_s));
                     ended.push(record);

@@ -20,11 +20,14 @@ const SESSION_ID_INLINE: usize = 22;
 /// One session while it is open. A change makes a new record, so that whoever holds the old one
 /// sees no change.
 #[derive(Debug)]
+// What a look-up reads comes first: it is in the line of the processor's cache where the count of
+// those who hold it is, mostly.
+#[repr(C)]
 pub struct Record {
-    pub(super) session: Session,
-    pub(super) id: SessionId,
-    pub(super) ranges: Ranges,
     pub(super) nas: Arc<Nas>,
+    pub(super) session: Session,
+    pub(super) ranges: Ranges,
+    pub(super) id: SessionId,
     /// Tells sessions apart that follow each other at one address.
     pub(super) serial: u32,
     /// Seconds since 1970.

@@ -1,14 +1,13 @@
 //! A map from ranges to records that is read without a lock and written by one at a time.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use arc_swap::ArcSwapAny;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use triomphe::ThinArc;
 
 use super::record::Record;
+use super::slots::{Entry, Key, Seen, Slots, TAG_BITS};
 use crate::SessionKey;
 
 /// Lengths of prefixes of IPv4, and of IPv6, that sessions may have at a time: each is one more
@@ -18,25 +17,26 @@ pub const LENGTHS_MAX: usize = 8;
 /// Sessions of a shard when the table is full, on average.
 const SHARD_LOAD: usize = 8;
 
+/// Slots of a small table.
+const SLOTS_MIN: usize = 64;
+
 /// No length, where a length is one byte.
 const NO_LENGTH: u8 = u8::MAX;
 
+/// All ranges of sessions. A shard is what tags that begin alike have.
 #[derive(Debug)]
 pub(super) struct Shards {
-    shards: Box<[Shard]>,
-    /// What is left of a hash is the place of its shard.
+    /// A row is used when those before it are full: the first has room for a range of every
+    /// session, all together have it for as many as a session may have.
+    rows: [OnceLock<Slots>; 3],
+    row_len: usize,
+    count: usize,
+    /// What is left of a tag is the place of its shard.
     shift: u32,
+    /// Counts the ranges that went from one slot to another.
+    moves: AtomicU64,
     ipv4: Lengths,
     ipv6: Lengths,
-}
-
-/// Replaced as a whole by a writer; a reader has the old one or the new one.
-type Shard = ArcSwapAny<Option<ThinArc<(), Entry>>>;
-
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) hash: u64,
-    pub(super) record: Arc<Record>,
 }
 
 /// The lengths of prefixes in use, longest first: a byte each.
@@ -47,8 +47,11 @@ impl Shards {
     pub(super) fn new(sessions_max: usize) -> Self {
         let count = (sessions_max / SHARD_LOAD).next_power_of_two().max(2);
         Self {
-            shards: (0..count).map(|_| Shard::new(None)).collect(),
-            shift: u64::BITS - count.trailing_zeros(),
+            rows: Default::default(),
+            row_len: (sessions_max + sessions_max / 2).max(SLOTS_MIN),
+            count,
+            shift: TAG_BITS - count.trailing_zeros(),
+            moves: AtomicU64::new(0),
             ipv4: Lengths::default(),
             ipv6: Lengths::default(),
         }
@@ -58,29 +61,44 @@ impl Shards {
     pub(super) fn lookup(&self, client: IpAddr) -> Option<Arc<Record>> {
         match client.to_canonical() {
             IpAddr::V4(client) => self.longest(&self.ipv4, |length| {
-                IpNet::V4(Ipv4Net::new_assert(masked_ipv4(client, length), length))
+                Key::ipv4(Ipv4Net::new_assert(masked_ipv4(client, length), length))
             }),
             IpAddr::V6(client) => self.longest(&self.ipv6, |length| {
-                IpNet::V6(Ipv6Net::new_assert(masked_ipv6(client, length), length))
+                Key::ipv6(Ipv6Net::new_assert(masked_ipv6(client, length), length))
             }),
         }
     }
 
-    fn longest(&self, lengths: &Lengths, range: impl Fn(u8) -> IpNet) -> Option<Arc<Record>> {
+    fn longest(&self, lengths: &Lengths, key: impl Fn(u8) -> Key) -> Option<Arc<Record>> {
         let lengths = lengths.0.load(Ordering::Acquire).to_le_bytes();
         let lengths = lengths.into_iter().take_while(|it| *it != NO_LENGTH);
         lengths
-            .filter_map(|length| self.get(&range(length)))
+            .filter_map(|length| self.find(key(length)))
             .find(|record| record.is_open())
     }
 
     /// Returns the session of exactly this range, whether or not it is open.
     pub(super) fn get(&self, range: &IpNet) -> Option<Arc<Record>> {
-        let hash = hash(range);
-        let entries = self.shard(hash)?.load();
-        let mut entries = entries.as_ref()?.slice.iter();
-        let entry = entries.find(|it| it.is_at(hash, range))?;
-        Some(Arc::clone(&entry.record))
+        self.find(Key::of(range))
+    }
+
+    /// Does not wait for a writer: it looks again only after one has finished a step.
+    fn find(&self, key: Key) -> Option<Arc<Record>> {
+        loop {
+            let moves = self.moves.load(Ordering::Acquire);
+            let mut seen = Seen::Nothing;
+            for row in self.rows.iter().map_while(OnceLock::get) {
+                seen = row.find(key);
+                if !matches!(seen, Seen::Nothing) {
+                    break;
+                }
+            }
+            match seen {
+                Seen::Session(record) => return Some(record),
+                Seen::Nothing if self.moves.load(Ordering::Acquire) == moves => return None,
+                Seen::Nothing | Seen::Changed => {}
+            }
+        }
     }
 
     /// Makes sessions with ranges of this length known to readers; tells whether they can be.
@@ -93,24 +111,38 @@ impl Shards {
 
     /// Puts a session at a range, in place of any other.
     pub(super) fn put(&self, range: &IpNet, record: &Arc<Record>) {
-        let hash = hash(range);
-        let entry = Entry {
-            hash,
-            record: Arc::clone(record),
-        };
-        self.replace(hash, range, Some(entry));
+        let key = Key::of(range);
+        let mut rows = self.rows.iter().map_while(OnceLock::get);
+        if rows.any(|row| row.replace(key, record)) {
+            return;
+        }
+        let lens = [self.row_len, self.row_len, self.row_len * 2];
+        let rows = self.rows.iter().zip(lens);
+        let mut rows = rows.map(|(row, len)| row.get_or_init(|| Slots::new(len)));
+        let row = rows.find(|row| row.has_room());
+        debug_assert!(row.is_some(), "the rows have room for all ranges");
+        if let Some(row) = row {
+            row.insert(key, record);
+        }
     }
 
     pub(super) fn remove(&self, range: &IpNet) {
-        self.replace(hash(range), range, None);
+        for row in self.rows.iter().map_while(OnceLock::get) {
+            row.remove(Key::of(range), &self.moves);
+        }
     }
 
-    /// Returns the entries of the shard at `place`, in the order of their hashes; none where there
-    /// is no shard. A higher place has higher hashes.
+    /// Returns the entries of the shard at `place`, in the order of their tags; none where there
+    /// is no shard. A higher place has higher tags. Only for whoever has the writer's turn.
     pub(super) fn entries(&self, place: usize) -> Option<Vec<Entry>> {
-        let entries = self.shards.get(place)?.load();
-        let entries = entries.as_ref();
-        Some(entries.map_or_else(Vec::new, |entries| entries.slice.to_vec()))
+        let first = u64::try_from(place).ok().filter(|_| place < self.count)? << self.shift;
+        let last = first + ((1 << self.shift) - 1);
+        let mut entries = Vec::new();
+        for row in self.rows.iter().map_while(OnceLock::get) {
+            row.collect(first, last, &mut entries);
+        }
+        entries.sort_by_key(|it| it.tag);
+        Some(entries)
     }
 
     /// Returns what names a session for as long as the table lives, and no other one.
@@ -127,51 +159,27 @@ impl Shards {
         records.find(|record| record.is_open() && self.key(record) == key)
     }
 
-    /// Returns whether the first range of a session has this hash: each session has one first.
+    /// Returns whether the first range of a session has this tag: each session has one first.
     pub(super) fn is_first(&self, record: &Record, of: u64) -> bool {
         record
             .ranges()
             .first()
-            .is_some_and(|range| hash(range) == of)
+            .is_some_and(|range| Key::of(range).tag() == of)
     }
 
     /// Returns how many shards there are.
     pub(super) fn count(&self) -> usize {
-        self.shards.len()
+        self.count
     }
 
     /// Returns the place of the shard of a range.
     pub(super) fn place(&self, range: &IpNet) -> usize {
-        self.place_of(hash(range))
+        self.place_of(Key::of(range).tag())
     }
 
-    /// Returns the place of the shard of a hash.
-    pub(super) fn place_of(&self, hash: u64) -> usize {
-        usize::try_from(hash >> self.shift).unwrap_or_default()
-    }
-
-    fn shard(&self, hash: u64) -> Option<&Shard> {
-        self.shards.get(self.place_of(hash))
-    }
-
-    fn replace(&self, hash: u64, range: &IpNet, entry: Option<Entry>) {
-        let Some(shard) = self.shard(hash) else {
-            return;
-        };
-        let old = shard.load();
-        let old = old.as_ref().map_or(&[][..], |entries| &entries.slice);
-        let stay = old.iter().filter(|it| !it.is_at(hash, range)).cloned();
-        let mut entries: Vec<Entry> = stay.chain(entry).collect();
-        entries.sort_by_key(|it| it.hash);
-        let entries =
-            (!entries.is_empty()).then(|| ThinArc::from_header_and_iter((), entries.into_iter()));
-        shard.store(entries);
-    }
-}
-
-impl Entry {
-    fn is_at(&self, hash: u64, range: &IpNet) -> bool {
-        self.hash == hash && self.record.ranges().contains(range)
+    /// Returns the place of the shard of a tag.
+    pub(super) fn place_of(&self, tag: u64) -> usize {
+        usize::try_from(tag >> self.shift).unwrap_or_default()
     }
 }
 
@@ -208,31 +216,14 @@ fn masked_ipv6(address: Ipv6Addr, length: u8) -> Ipv6Addr {
     Ipv6Addr::from_bits(address.to_bits() & mask.unwrap_or_default())
 }
 
-/// Spreads ranges evenly, neighbours too. Networks assign them, so nobody picks them to collide.
-fn hash(range: &IpNet) -> u64 {
-    let (bits, length) = match range {
-        IpNet::V4(range) => (u128::from(range.addr().to_bits()), range.prefix_len()),
-        IpNet::V6(range) => (range.addr().to_bits(), range.prefix_len() | 0x80),
-    };
-    let (low, high) = halves(bits);
-    let first = multiply(low ^ 0x9E37_79B9_7F4A_7C15, high ^ 0xD1B5_4A32_D192_ED03);
-    multiply(first ^ u64::from(length), 0xA24B_AED4_963E_E407)
-}
-
-fn multiply(left: u64, right: u64) -> u64 {
-    let (low, high) = halves(u128::from(left) * u128::from(right));
-    low ^ high
-}
-
-fn halves(bits: u128) -> (u64, u64) {
-    let [a, b, c, d, e, f, g, h, high @ ..] = bits.to_le_bytes();
-    let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-    (low, u64::from_le_bytes(high))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::super::slots::tests::{key_at, record};
     use super::*;
+
+    const TURNS: usize = 100_000;
 
     #[test]
     fn lengths_are_longest_first_and_bounded() {
@@ -271,5 +262,44 @@ mod tests {
         }
         let most = loads.into_iter().max();
         assert!(most <= Some(4 * SHARD_LOAD), "{most:?}");
+    }
+
+    #[test]
+    fn what_moves_is_always_found() {
+        let shards = Shards::new(2);
+        let row = shards.rows[0].get_or_init(|| Slots::new(8));
+        let keys = [0, 1, 2, 3, 4].map(|nth| key_at(8, 6, nth));
+        let sessions = keys.map(|_| record("10.0.0.0/32"));
+        for (key, session) in keys.iter().zip(&sessions) {
+            row.insert(*key, session);
+        }
+        // In each turn one of them goes to the end, and the others move.
+        let turn = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut seen = 0;
+                while turn.load(Ordering::Acquire) < TURNS {
+                    for (nth, key) in keys.iter().enumerate() {
+                        let before = turn.load(Ordering::Acquire);
+                        let found = shards.find(*key);
+                        let is_own = found.map(|it| Arc::ptr_eq(&it, &sessions[nth]));
+                        assert_ne!(is_own, Some(false), "the session of another");
+                        if before % keys.len() != nth && before == turn.load(Ordering::Acquire) {
+                            assert_eq!(is_own, Some(true), "key {nth} in turn {before}");
+                            seen += 1;
+                        }
+                    }
+                }
+                seen
+            });
+            while turn.load(Ordering::Relaxed) < TURNS && !reader.is_finished() {
+                let nth = turn.load(Ordering::Relaxed) % keys.len();
+                row.remove(keys[nth], &shards.moves);
+                row.insert(keys[nth], &sessions[nth]);
+                turn.fetch_add(1, Ordering::AcqRel);
+            }
+            assert!(reader.join().unwrap() > 0);
+        });
+        assert!(shards.moves.into_inner() > 0);
     }
 }

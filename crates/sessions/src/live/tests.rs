@@ -343,6 +343,32 @@ fn readers_always_see_one_of_two_sessions() {
     });
 }
 
+#[test]
+fn every_session_may_have_all_ranges() {
+    let live = LiveSessions::new(LIMITS);
+    let ranges = |n: usize| -> Vec<String> {
+        let ranges = (0..RANGES_MAX).map(|nth| format!("2001:db8:{n:x}:{nth}::/64"));
+        ranges.collect()
+    };
+    for n in 0..LIMITS.sessions_max {
+        let ranges = ranges(n);
+        let ranges: Vec<&str> = ranges.iter().map(AsRef::as_ref).collect();
+        opened(&live, &format!("s{n}"), &ranges, 1);
+    }
+    for n in 0..LIMITS.sessions_max {
+        for range in ranges(n) {
+            let client = net(&range).addr().to_string();
+            assert_eq!(id_at(&live, &client), Some(format!("s{n}")), "{range}");
+        }
+    }
+    for n in 0..LIMITS.sessions_max {
+        close(&live, &format!("s{n}"), 2);
+        let client = net(&ranges(n)[RANGES_MAX - 1]).addr().to_string();
+        assert_eq!(id_at(&live, &client), None);
+    }
+    assert!(live.is_empty());
+}
+
 fn net(text: &str) -> IpNet {
     text.parse().unwrap()
 }

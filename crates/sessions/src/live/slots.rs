@@ -1,0 +1,307 @@
+//! Slots in a row, of which one is found without a lock, and one writer at a time changes them.
+//!
+//! A key has a home, and is there or in one of the next slots before the first empty one. What is
+//! removed leaves no gap: those after it move up.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use arc_swap::ArcSwapOption;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::record::Record;
+
+/// Bits of a tag.
+pub(super) const TAG_BITS: u32 = 39;
+
+/// Bits of the word of a slot that say what is there; those above count its changes.
+const KIND_BITS: u32 = TAG_BITS + 1;
+
+/// The word of a slot where nothing is and nothing comes after.
+const EMPTY: u64 = 0;
+
+/// The word of a slot that is changed now.
+const CHANGING: u64 = 1;
+
+/// What the tag of the first key is stored as.
+const FIRST: u64 = 2;
+
+/// Bits of an IPv4 prefix and its length.
+const IPV4_BITS: u32 = 38;
+
+/// What a range is found by.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Key {
+    tag: u64,
+    /// An IPv4 prefix has a tag of its own, an IPv6 prefix may share one.
+    beyond: Option<Ipv6Net>,
+}
+
+#[derive(Debug)]
+pub(super) struct Slots {
+    slots: Box<[Slot]>,
+    used: AtomicUsize,
+}
+
+/// Two words, so that a slot never reaches into a second line of the processor's cache.
+#[derive(Debug)]
+#[repr(align(16))]
+struct Slot {
+    word: AtomicU64,
+    record: ArcSwapOption<Record>,
+}
+
+/// What a reader came to see.
+#[derive(Debug)]
+pub(super) enum Seen {
+    Nothing,
+    Session(Arc<Record>),
+    /// A writer was faster: what is here is something else now.
+    Changed,
+}
+
+/// A range of a session.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) tag: u64,
+    pub(super) record: Arc<Record>,
+}
+
+impl Key {
+    pub(super) fn of(range: &IpNet) -> Self {
+        match range {
+            IpNet::V4(range) => Self::ipv4(*range),
+            IpNet::V6(range) => Self::ipv6(*range),
+        }
+    }
+
+    /// Bits and length fit into a tag, so that the tag says all.
+    pub(super) fn ipv4(range: Ipv4Net) -> Self {
+        let length = u64::from(range.prefix_len());
+        let bits = length << u32::BITS | u64::from(range.addr().to_bits());
+        Self {
+            tag: mixed(bits) << 1,
+            beyond: None,
+        }
+    }
+
+    pub(super) fn ipv6(range: Ipv6Net) -> Self {
+        let (low, high) = halves(range.addr().to_bits());
+        let first = multiply(low ^ 0x9E37_79B9_7F4A_7C15, high ^ 0xD1B5_4A32_D192_ED03);
+        let length = u64::from(range.prefix_len());
+        let hash = multiply(first ^ length, 0xA24B_AED4_963E_E407);
+        Self {
+            tag: hash >> (u64::BITS - IPV4_BITS) << 1 | 1,
+            beyond: Some(range),
+        }
+    }
+
+    /// Returns what says where it is, below two to the power of [`TAG_BITS`].
+    pub(super) fn tag(self) -> u64 {
+        self.tag
+    }
+
+    fn fits(self, record: &Record) -> bool {
+        let Some(range) = self.beyond else {
+            return true;
+        };
+        record.ranges().contains(&IpNet::V6(range))
+    }
+}
+
+impl Slots {
+    pub(super) fn new(count: usize) -> Self {
+        Self {
+            slots: (0..count).map(|_| Slot::new()).collect(),
+            used: AtomicUsize::new(0),
+        }
+    }
+
+    /// Returns what is there for a key. A writer may have moved it to where it was not yet looked
+    /// for, or away from where it will be: who moves says so elsewhere.
+    pub(super) fn find(&self, key: Key) -> Seen {
+        let kind = key.tag + FIRST;
+        for slot in self.from(self.home(key.tag)) {
+            let word = slot.word.load(Ordering::Acquire);
+            match kind_of(word) {
+                EMPTY => return Seen::Nothing,
+                other if other != kind => {}
+                _ => {
+                    let record = slot.record.load_full();
+                    if slot.word.load(Ordering::Acquire) != word {
+                        return Seen::Changed;
+                    }
+                    if let Some(record) = record.filter(|record| key.fits(record)) {
+                        return Seen::Session(record);
+                    }
+                }
+            }
+        }
+        Seen::Nothing
+    }
+
+    /// Puts a session in place of the one that the key has. Returns whether it has one.
+    pub(super) fn replace(&self, key: Key, record: &Arc<Record>) -> bool {
+        let slot = self.place(key).and_then(|place| self.slots.get(place));
+        if let Some(slot) = slot {
+            slot.record.store(Some(Arc::clone(record)));
+        }
+        slot.is_some()
+    }
+
+    /// Returns whether a further key may be put here.
+    pub(super) fn has_room(&self) -> bool {
+        // Beyond three quarters the ways from home get long.
+        self.used.load(Ordering::Relaxed) < self.slots.len() / 4 * 3
+    }
+
+    /// Puts a session at a key that has none.
+    pub(super) fn insert(&self, key: Key, record: &Arc<Record>) {
+        debug_assert!(self.used.load(Ordering::Relaxed) < self.slots.len());
+        let mut slots = self.from(self.home(key.tag));
+        if let Some(slot) = slots.find(|slot| slot.kind() == EMPTY) {
+            slot.record.store(Some(Arc::clone(record)));
+            slot.turn(key.tag + FIRST);
+            self.used.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Removes what a key has, if it has a session; adds to `moves` for each that moves up.
+    pub(super) fn remove(&self, key: Key, moves: &AtomicU64) {
+        let Some(mut free) = self.place(key) else {
+            return;
+        };
+        let removed = free;
+        let mut place = self.after(free);
+        while let (Some(empty), Some(slot)) = (self.slots.get(free), self.slots.get(place)) {
+            let kind = slot.kind();
+            if kind == EMPTY || place == removed {
+                empty.turn(CHANGING);
+                empty.record.store(None);
+                empty.turn(EMPTY);
+                self.used.fetch_sub(1, Ordering::Relaxed);
+                return;
+            }
+            let home = self.home(kind.saturating_sub(FIRST));
+            if self.way(home, place) >= self.way(free, place) {
+                // Nobody may take the one record for the other.
+                empty.turn(CHANGING);
+                empty.record.store(slot.record.load_full());
+                empty.turn(kind);
+                // Before it leaves its place, so that who finds it nowhere knows why.
+                moves.fetch_add(1, Ordering::AcqRel);
+                free = place;
+            }
+            place = self.after(place);
+        }
+    }
+
+    /// Adds all whose tags are from `first` to `last`. Only while nobody writes.
+    pub(super) fn collect(&self, first: u64, last: u64, into: &mut Vec<Entry>) {
+        let certain = self.way(self.home(first), self.home(last));
+        for (nth, slot) in self.from(self.home(first)).enumerate() {
+            match slot.kind() {
+                EMPTY if nth > certain => return,
+                EMPTY | CHANGING => {}
+                kind if (first..=last).contains(&(kind - FIRST)) => {
+                    let record = slot.record.load_full();
+                    into.extend(record.map(|record| Entry {
+                        tag: kind - FIRST,
+                        record,
+                    }));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn place(&self, key: Key) -> Option<usize> {
+        let kind = key.tag + FIRST;
+        let mut place = self.home(key.tag);
+        for slot in self.from(place) {
+            match slot.kind() {
+                EMPTY => return None,
+                other if other == kind => {
+                    let record = slot.record.load();
+                    if record.as_ref().is_some_and(|record| key.fits(record)) {
+                        return Some(place);
+                    }
+                }
+                _ => {}
+            }
+            place = self.after(place);
+        }
+        None
+    }
+
+    /// Returns all slots, from a place on.
+    fn from(&self, place: usize) -> impl Iterator<Item = &Slot> {
+        let (before, after) = self.slots.split_at_checked(place).unwrap_or_default();
+        after.iter().chain(before)
+    }
+
+    /// Returns the place of a tag; a higher tag has a higher one or the same.
+    fn home(&self, tag: u64) -> usize {
+        let count = u128::try_from(self.slots.len()).unwrap_or_default();
+        usize::try_from((u128::from(tag) * count) >> TAG_BITS).unwrap_or_default()
+    }
+
+    fn after(&self, place: usize) -> usize {
+        let next = place + 1;
+        if next < self.slots.len() { next } else { 0 }
+    }
+
+    /// Returns how many places it is from one to another.
+    fn way(&self, from: usize, to: usize) -> usize {
+        let all = if to < from { self.slots.len() } else { 0 };
+        (to + all).saturating_sub(from)
+    }
+}
+
+impl Slot {
+    fn new() -> Self {
+        Self {
+            word: AtomicU64::new(EMPTY),
+            record: ArcSwapOption::empty(),
+        }
+    }
+
+    fn kind(&self) -> u64 {
+        kind_of(self.word.load(Ordering::Acquire))
+    }
+
+    /// Says what is here from now on.
+    fn turn(&self, kind: u64) {
+        let word = self.word.load(Ordering::Relaxed);
+        let changes = (word >> KIND_BITS).wrapping_add(1);
+        let word = changes.wrapping_shl(KIND_BITS) | kind;
+        self.word.store(word, Ordering::Release);
+    }
+}
+
+fn kind_of(word: u64) -> u64 {
+    word & ((1 << KIND_BITS) - 1)
+}
+
+/// Spreads [`IPV4_BITS`] bits evenly, neighbours too, and no two to the same. Networks assign
+/// them, so nobody picks them to come close to each other.
+fn mixed(bits: u64) -> u64 {
+    let mask = (1 << IPV4_BITS) - 1;
+    let first = bits.wrapping_mul(0x9E37_79B9_7F4A_7C15) & mask;
+    let folded = first ^ (first >> (IPV4_BITS / 2));
+    folded.wrapping_mul(0xD1B5_4A32_D192_ED03) & mask
+}
+
+fn multiply(left: u64, right: u64) -> u64 {
+    let (low, high) = halves(u128::from(left) * u128::from(right));
+    low ^ high
+}
+
+fn halves(bits: u128) -> (u64, u64) {
+    let [a, b, c, d, e, f, g, h, high @ ..] = bits.to_le_bytes();
+    let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    (low, u64::from_le_bytes(high))
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,109 @@
+use super::*;
+use crate::Session;
+use crate::live::record::{Nas, Ranges, SessionId};
+
+#[test]
+fn a_slot_is_two_words() {
+    assert_eq!(size_of::<Slot>(), 16);
+}
+
+proptest::proptest! {
+    #[test]
+    fn every_ipv4_prefix_has_a_tag_of_its_own(bits in 0..1_u64 << IPV4_BITS) {
+        proptest::prop_assert_eq!(unmixed(mixed(bits)), bits);
+    }
+}
+
+/// The way back.
+fn unmixed(mixed: u64) -> u64 {
+    let mask = (1 << IPV4_BITS) - 1;
+    let folded = mixed.wrapping_mul(inverse(0xD1B5_4A32_D192_ED03)) & mask;
+    let first = folded ^ (folded >> (IPV4_BITS / 2));
+    first.wrapping_mul(inverse(0x9E37_79B9_7F4A_7C15)) & mask
+}
+
+/// What an odd number is multiplied with to be 1.
+fn inverse(odd: u64) -> u64 {
+    (0..6).fold(odd, |it, _| {
+        it.wrapping_mul(2_u64.wrapping_sub(odd.wrapping_mul(it)))
+    })
+}
+
+#[test]
+fn what_is_removed_leaves_no_gap() {
+    // All want the last places, so that they reach over the end.
+    let slots = Slots::new(8);
+    let moves = AtomicU64::new(0);
+    let keys: Vec<Key> = (0..6).map(|n| key_at(8, 6 + n % 2, n)).collect();
+    let sessions: Vec<Arc<Record>> = (0..6).map(|_| record("10.0.0.0/32")).collect();
+    for (key, session) in keys.iter().zip(&sessions) {
+        assert!(!slots.replace(*key, session));
+        slots.insert(*key, session);
+    }
+    assert!(!slots.has_room());
+    for removed in 0..keys.len() {
+        slots.remove(keys[removed], &moves);
+        slots.remove(keys[removed], &moves);
+        for (nth, key) in keys.iter().enumerate() {
+            let found = match slots.find(*key) {
+                Seen::Session(found) => Some(found),
+                Seen::Nothing => None,
+                Seen::Changed => panic!("nobody writes"),
+            };
+            let found = found.map(|found| Arc::ptr_eq(&found, &sessions[nth]));
+            assert_eq!(
+                found,
+                (nth > removed).then_some(true),
+                "{nth} after {removed}"
+            );
+        }
+    }
+    assert!(slots.slots.iter().all(|slot| slot.kind() == EMPTY));
+    assert!(slots.slots.iter().all(|slot| slot.record.load().is_none()));
+    assert_eq!(slots.used.load(Ordering::Relaxed), 0);
+    assert!(moves.into_inner() > 0);
+}
+
+#[test]
+fn ipv6_prefixes_that_share_a_tag_are_told_apart() {
+    let slots = Slots::new(8);
+    let moves = AtomicU64::new(0);
+    let nets = ["2001:db8::/64", "2001:db8:1::/64"];
+    let sessions = nets.map(record);
+    let keys = nets.map(|net| Key {
+        tag: 7,
+        ..Key::of(&net.parse().unwrap())
+    });
+    slots.insert(keys[0], &sessions[0]);
+    assert!(matches!(slots.find(keys[1]), Seen::Nothing));
+    assert!(!slots.replace(keys[1], &sessions[1]));
+    slots.insert(keys[1], &sessions[1]);
+    for nth in 0..2 {
+        assert!(
+            matches!(slots.find(keys[nth]), Seen::Session(it) if Arc::ptr_eq(&it, &sessions[nth]))
+        );
+    }
+    slots.remove(keys[0], &moves);
+    assert!(matches!(slots.find(keys[0]), Seen::Nothing));
+    assert!(matches!(slots.find(keys[1]), Seen::Session(_)));
+}
+
+/// The nth key with a home.
+pub(in crate::live) fn key_at(count: usize, home: usize, nth: usize) -> Key {
+    let first = (u64::try_from(home).unwrap() << TAG_BITS) / u64::try_from(count).unwrap();
+    Key {
+        tag: first + 2 * u64::try_from(nth).unwrap(),
+        beyond: None,
+    }
+}
+
+pub(in crate::live) fn record(range: &str) -> Arc<Record> {
+    Arc::new(Record {
+        nas: Arc::new(Nas::new("nas")),
+        session: Session::default(),
+        ranges: Ranges::One(range.parse().unwrap()),
+        id: SessionId::new(b"a").unwrap(),
+        serial: 1,
+        expires_s: u32::MAX,
+    })
+}
