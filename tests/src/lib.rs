@@ -33,6 +33,7 @@ pub mod origin;
 pub mod page;
 pub mod peers;
 pub mod program;
+pub mod radius_load;
 pub mod relay;
 pub mod reloads;
 pub mod tls;

@@ -1,14 +1,13 @@
 //! What a table of live sessions takes: memory for each, time to look one up while nobody and
-//! while somebody reports, and reports taken in a second, at the table and by RADIUS. Beside it a `HashMap` of the same
-//! addresses, which a lock would have to guard.
+//! while somebody reports, and what a stream of RADIUS accounting costs: reports are read, put in
+//! force and answered. Beside the look-ups a `HashMap` of the same addresses, which a lock would
+//! have to guard, and one that a lock does guard.
 //!
 //! `cargo run --release -p tests --bin sessions -- 1000000`: how many sessions.
 
 #![expect(
     clippy::indexing_slicing,
     clippy::print_stdout,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
     clippy::unwrap_used,
     reason = "a measurement that fails shall say so"
 )]
@@ -16,15 +15,14 @@
 use std::collections::HashMap;
 use std::fs;
 use std::hint::black_box;
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
-use std::sync::Arc;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, RwLock};
+use std::time::Instant;
 
-use feeds::radius::{Client, Config, Radius, Secret};
-use feeds::{Basis, Metrics, Subscribers};
-use service::Drain;
-use sessions::{Digits, LiveLimits, LiveSessions, Report, SessionId, SessionStore};
+use feeds::now_s;
+use sessions::{Digits, LiveLimits, LiveSessions, Report, SessionId};
+use tests::radius_load::{self, spread};
 
 /// Look-ups of a round.
 const LOOK_UPS: u32 = 1_000_000;
@@ -35,27 +33,22 @@ const ROUNDS: usize = 9;
 /// Reports of a round.
 const REPORTS: u32 = 200_000;
 
-/// What the sender of reports shares with who takes them.
-const SECRET: &[u8] = b"secret";
-
-/// Reports that wait for an answer at a time.
-const WINDOW: usize = 64;
-
-/// How long an answer may take.
-const ANSWER_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long ago all sessions were reported when the measurement begins, in seconds.
+const OLD_S: u32 = 1_000;
 
 fn main() {
     let count = std::env::args().nth(1).map_or(1_000_000, |text| {
         text.parse().expect("a number of sessions")
     });
+    let begin_s = now_s() - OLD_S;
     let before = resident_bytes();
     let live = LiveSessions::new(LiveLimits {
         sessions_max: usize::try_from(count).unwrap(),
-        lifetime_s: 3_600,
+        lifetime_s: 4 * 3_600,
     });
     let profile: Arc<str> = "child".into();
     for n in 0..count {
-        live.report(&report(n, 1, &profile), 1).unwrap();
+        live.report(&report(n, begin_s, &profile), begin_s).unwrap();
     }
     let bytes = resident_bytes().saturating_sub(before);
     println!(
@@ -63,131 +56,125 @@ fn main() {
         bytes / u64::from(count)
     );
     assert_eq!(live.len(), usize::try_from(count).unwrap());
+    look_ups(&live, count);
+    look_ups_beside_reports(&live, count, (begin_s + 1, &profile));
+    changes(&live, count, (begin_s + 2, &profile));
+    radius_load::measure(&Arc::new(live), count, begin_s + 100);
+}
+
+fn look_ups(live: &LiveSessions, count: u32) {
     let known: HashMap<IpAddr, u32> = (0..count).map(|n| (address(n), n)).collect();
-    println!("look-ups of random sessions, ns each (median, least, most):");
-    row("live table", || {
-        look_up(count, |it| live.lookup(it).is_some())
-    });
-    row("HashMap beside it", || {
-        look_up(count, |it| known.contains_key(&it))
-    });
-    let misses = |it| live.lookup(it).is_none();
-    row("live table, no session", || {
-        look_up_from(count, count, misses)
-    });
+    let guarded = known.iter().map(|(it, n)| (*it, Arc::new(*n)));
+    let guarded: RwLock<HashMap<IpAddr, Arc<u32>>> = RwLock::new(guarded.collect());
+    let of_table = |it| live.lookup(it).map(|record| record.changed_s);
+    let of_map = |it| known.get(&it).copied();
+    let of_guarded = |it| guarded.read().unwrap().get(&it).map(Arc::clone);
+    println!("look-ups of random sessions, ns each (median, least, most), and how many times as");
+    println!("long as by the HashMap in the same round (median), one after the other:");
+    rows(&mut [
+        ("HashMap", &mut || one_by_one(count, of_map)),
+        ("live table", &mut || one_by_one(count, of_table)),
+        ("HashMap of Arc in RwLock", &mut || {
+            one_by_one(count, |it| of_guarded(it).map(|it| *it))
+        }),
+    ]);
+    println!("as many at a time as the processor likes:");
+    rows(&mut [
+        ("HashMap", &mut || look_up(count, |it| of_map(it).is_some())),
+        ("live table", &mut || {
+            look_up(count, |it| of_table(it).is_some())
+        }),
+        ("HashMap of Arc in RwLock", &mut || {
+            look_up(count, |it| of_guarded(it).is_some())
+        }),
+        ("live table, no session", &mut || {
+            look_up_from(count, count, |it| of_table(it).is_none())
+        }),
+    ]);
+}
+
+fn look_ups_beside_reports(live: &LiveSessions, count: u32, (event_s, profile): (u32, &Arc<str>)) {
     let done = AtomicBool::new(false);
+    let mut reported = 0_u64;
+    let start = Instant::now();
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut now_s = 2;
+        let reporter = scope.spawn(|| {
+            let mut reports = 0;
             while !done.load(Ordering::Relaxed) {
                 for n in 0..1_000 {
-                    live.report(&report(spread(n, count), now_s, &profile), now_s)
-                        .unwrap();
+                    let report = report(spread(n, count), event_s, profile);
+                    live.report(&report, event_s).unwrap();
                 }
-                now_s += 1;
+                reports += 1_000;
             }
+            reports
         });
         row("live table, while another thread reports", || {
             look_up(count, |it| live.lookup(it).is_some())
         });
         done.store(true, Ordering::Relaxed);
+        reported = reporter.join().unwrap();
     });
-    let mut now_s = 1_000_000;
+    let rate = reported as f64 / start.elapsed().as_secs_f64();
+    println!("{:<42} {rate:>6.0} in a second", "  which took");
+}
+
+/// Measures the table alone, without sockets.
+fn changes(live: &LiveSessions, count: u32, (event_s, profile): (u32, &Arc<str>)) {
+    println!("changes of the table, ns each (median, least, most):");
+    let mut event_s = event_s;
     row("a report of an open session", || {
-        now_s += 1;
+        event_s += 1;
         let reports: Vec<Report> = (0..REPORTS)
-            .map(|n| report(spread(n, count), now_s, &profile))
+            .map(|n| report(spread(n, count), event_s, profile))
             .collect();
         let start = Instant::now();
         for report in &reports {
-            live.report(report, 1).unwrap();
+            live.report(report, event_s).unwrap();
         }
         start.elapsed().as_nanos() / u128::from(REPORTS)
     });
-    println!("RADIUS accounting over loopback, requests answered in a second by one thread:");
-    let rate = radius_rate(&Arc::new(live), count);
-    println!("{:<42} {rate:>6}", "interim reports of known sessions");
-}
-
-/// Lets one thread take reports, and another send them, a window at a time.
-fn radius_rate(live: &Arc<LiveSessions>, count: u32) -> u64 {
-    let (tell, told) = std::sync::mpsc::channel();
-    let (live, secret) = (Arc::clone(live), Secret::new(SECRET).unwrap());
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let config = Config {
-                listen: vec![(Ipv4Addr::LOCALHOST, 0).into()],
-                clients: vec![Client {
-                    range: IpAddr::from(Ipv4Addr::LOCALHOST).into(),
-                    secret,
-                }],
-                profiles: Vec::new(),
-            };
-            let store: Arc<dyn SessionStore> = Arc::clone(&live) as _;
-            let (metrics, drain) = (Arc::new(Metrics::new(Arc::clone(&store))), Drain::default());
-            let subscribers = Subscribers::start(store, Basis::default(), &metrics, &drain);
-            let radius = Radius::start(config, &subscribers, &metrics, &drain).unwrap();
-            tell.send(radius.addresses()[0]).unwrap();
-            std::future::pending::<()>().await;
-        });
+    row("the end of one and the begin of the next", || {
+        event_s += 1;
+        let reports: Vec<Report> = (0..REPORTS)
+            .map(|n| report(spread(n, count), event_s, profile))
+            .collect();
+        let start = Instant::now();
+        for report in &reports {
+            live.close(&report.nas, &report.id, event_s - 1);
+            live.report(report, event_s).unwrap();
+        }
+        start.elapsed().as_nanos() / u128::from(REPORTS)
     });
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.connect(told.recv().unwrap()).unwrap();
-    socket.set_read_timeout(Some(ANSWER_WAIT_MAX)).unwrap();
-    let datagrams: Vec<Vec<u8>> = (0..REPORTS)
-        .map(|n| datagram(spread(n, count), n))
-        .collect();
-    let mut answer = [0; 64];
-    let start = Instant::now();
-    for window in datagrams.chunks(WINDOW) {
-        for datagram in window {
-            socket.send(datagram).unwrap();
-        }
-        for _ in window {
-            socket.recv(&mut answer).expect("every report is answered");
-        }
-    }
-    let taken_s = start.elapsed().as_secs_f64();
-    (f64::from(REPORTS) / taken_s).round() as u64
-}
-
-/// An Interim-Update of a session with an address and a number.
-fn datagram(n: u32, identifier: u32) -> Vec<u8> {
-    let mut attributes = Vec::new();
-    let mut add = |kind: u8, value: &[u8]| {
-        attributes.extend([kind, u8::try_from(value.len() + 2).unwrap()]);
-        attributes.extend(value);
-    };
-    let IpAddr::V4(address) = address(n) else {
-        unreachable!("sessions have IPv4 addresses");
-    };
-    add(40, &[0, 0, 0, 3]);
-    add(44, format!("{:016X}", u64::from(n) << 20).as_bytes());
-    add(4, &[192, 0, 2, 1]);
-    add(8, &address.octets());
-    add(31, format!("49170{n:07}").as_bytes());
-    add(30, b"internet");
-    let mut bytes = vec![4, identifier.to_le_bytes()[0]];
-    bytes.extend(u16::try_from(20 + attributes.len()).unwrap().to_be_bytes());
-    let sum = [&bytes, &[0; 16][..], &attributes, SECRET].concat();
-    bytes.extend(md5::compute(sum).0);
-    bytes.extend(attributes);
-    bytes
 }
 
 fn row(name: &str, mut round: impl FnMut() -> u128) {
-    let mut figures: Vec<u128> = (0..ROUNDS).map(|_| round()).collect();
+    let figures = (0..ROUNDS).map(|_| round()).collect();
+    println!("{name:<42} {}", spans(figures));
+}
+
+/// Measures all in turn, round by round, so that what else the machine does meets all.
+fn rows(subjects: &mut [(&str, &mut dyn FnMut() -> u128)]) {
+    let rounds: Vec<Vec<u128>> = (0..ROUNDS)
+        .map(|_| subjects.iter_mut().map(|(_, round)| round()).collect())
+        .collect();
+    for (nth, (name, _)) in subjects.iter().enumerate() {
+        let figures = rounds.iter().map(|round| round[nth]).collect();
+        let mut times: Vec<f64> = rounds
+            .iter()
+            .map(|round| round[nth] as f64 / round[0] as f64)
+            .collect();
+        times.sort_unstable_by(f64::total_cmp);
+        let times = times[ROUNDS / 2];
+        println!("{name:<42} {}   {times:.2}", spans(figures));
+    }
+}
+
+/// Returns median, least and most.
+fn spans(mut figures: Vec<u128>) -> String {
     figures.sort_unstable();
-    println!(
-        "{name:<42} {:>6} {:>6} {:>6}",
-        figures[ROUNDS / 2],
-        figures[0],
-        figures[ROUNDS - 1]
-    );
+    let [median, least, most] = [ROUNDS / 2, 0, ROUNDS - 1].map(|at| figures[at]);
+    format!("{median:>6} {least:>6} {most:>6}")
 }
 
 fn look_up(count: u32, found: impl Fn(IpAddr) -> bool) -> u128 {
@@ -202,17 +189,24 @@ fn look_up_from(first: u32, count: u32, found: impl Fn(IpAddr) -> bool) -> u128 
     start.elapsed().as_nanos() / u128::from(LOOK_UPS)
 }
 
-/// Goes through all sessions in an order that no cache foresees.
-fn spread(n: u32, count: u32) -> u32 {
-    n.wrapping_mul(2_654_435_761) % count
+/// Looks up what is only known when the look-up before it has ended.
+fn one_by_one(count: u32, found: impl Fn(IpAddr) -> Option<u32>) -> u128 {
+    let start = Instant::now();
+    let mut last = 0;
+    for n in 0..LOOK_UPS {
+        let turn = n.wrapping_add(last);
+        // Nothing is left of it, but the compiler does not know.
+        last = found(address(spread(turn, count))).unwrap() & black_box(0);
+    }
+    start.elapsed().as_nanos() / u128::from(LOOK_UPS)
 }
 
 fn address(n: u32) -> IpAddr {
-    Ipv4Addr::from_bits(0x0A00_0000 + n).into()
+    radius_load::address(n).into()
 }
 
 fn report(n: u32, event_s: u32, profile: &Arc<str>) -> Report {
-    let id = format!("{:016X}", u64::from(n) << 20);
+    let id = radius_load::session_id(n, 0);
     Report {
         nas: "192.0.2.1".into(),
         id: SessionId::new(id.as_bytes()).unwrap(),
