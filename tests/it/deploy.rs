@@ -6,6 +6,7 @@ use crate::architecture::root;
 
 mod compose;
 mod files;
+mod freeradius;
 mod kubernetes;
 mod privileges;
 

@@ -18,36 +18,41 @@ profiles:
   access: {unknown_action: {redirect: "http://access.test/"}, default_action: block, error_action: block, undecidable_action: block}
 "#;
 
-const SECRET: &str = "weir-secret";
+pub(crate) const SECRET: &str = "weir-secret";
 
 const SUBSCRIBER: &str = "127.0.0.2";
 
-const START: &str = "Acct-Status-Type = Start\nAcct-Session-Id = \"0A01\"\nNAS-IP-Address = 192.0.2.1\n\
+pub(crate) const START: &str = "Acct-Status-Type = Start\nAcct-Session-Id = \"0A01\"\nNAS-IP-Address = 192.0.2.1\n\
     Framed-IP-Address = 127.0.0.2\nFramed-IPv6-Prefix = 2001:db8:7::/64\n\
     Calling-Station-Id = \"111220000001\"\nCalled-Station-Id = \"internet\"\n\
     3GPP-IMSI = \"10020000000007\"\nClass = 0x6b696473\n";
 
-const KIDS: &str = "http://kids.test/?m=111220000001&i=10020000000007";
+pub(crate) const KIDS: &str = "http://kids.test/?m=111220000001&i=10020000000007";
 
-struct World {
-    gateway: Gateway,
-    radius: SocketAddr,
+pub(crate) struct World {
+    pub(crate) gateway: Gateway,
+    pub(crate) radius: SocketAddr,
     _origin: Origin,
     /// Where the secret and the snapshot are.
-    files: TempDir,
+    pub(crate) files: TempDir,
 }
 
 impl World {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_in(tempfile::tempdir().unwrap())
     }
 
     fn start_in(files: TempDir) -> Self {
+        Self::start_at(files, 0)
+    }
+
+    /// Starts with the files of one before, and takes reports at this port.
+    pub(crate) fn start_at(files: TempDir, port: u16) -> Self {
         let origin = Origin::start("web");
         std::fs::write(files.path().join("secret"), format!("{SECRET}\n")).unwrap();
         let gateway = Setup::new(POLICY)
             .host("web.test", origin.address)
-            .line(&sessions(files.path()))
+            .line(&sessions(files.path(), port))
             .start();
         let line = gateway.program.wait_for_line(&["\"listener\":\"radius\""]);
         let json: serde_json::Value = serde_json::from_str(&line).unwrap();
@@ -62,7 +67,7 @@ impl World {
     }
 
     /// Asks as the subscriber; returns where that leads, or `passed`.
-    fn ask(&self) -> String {
+    pub(crate) fn ask(&self) -> String {
         let response = self
             .gateway
             .client_at(SUBSCRIBER)
@@ -86,7 +91,7 @@ impl World {
     }
 }
 
-fn sessions(files: &Path) -> String {
+fn sessions(files: &Path, port: u16) -> String {
     let files = files.display();
     format!(
         "sessions:
@@ -94,7 +99,7 @@ fn sessions(files: &Path) -> String {
   apn_defaults: {{school: access}}
   live: {{lifetime_s: 600, snapshot: '{files}/snapshot'}}
   radius:
-    listen: ['127.0.0.1:0']
+    listen: ['127.0.0.1:{port}']
     clients: [{{address: 127.0.0.1, secret_file: '{files}/secret'}}]
     profiles:
       - {{attribute: class, value: kids, profile: kids, priority: 1}}
@@ -102,7 +107,7 @@ fn sessions(files: &Path) -> String {
     )
 }
 
-fn is_missing() -> bool {
+pub(crate) fn is_missing() -> bool {
     tier_missing(
         "9, real peers",
         program_missing(&["radclient", "freeradius"]),
@@ -110,7 +115,7 @@ fn is_missing() -> bool {
 }
 
 /// One session of the report `START`, told of otherwise.
-fn changed(status: &str, more: &str) -> String {
+pub(crate) fn changed(status: &str, more: &str) -> String {
     START.replace("= Start", &format!("= {status}")) + more
 }
 

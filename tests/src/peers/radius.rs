@@ -12,6 +12,9 @@ use crate::program::write_files;
 /// What the relay shares with those who report to it.
 pub const RELAY_SECRET: &str = "nas-secret";
 
+/// A configuration with `@DIR@`, `@PORT@`, `@WEIR@` (the port of `weir`) and `@SECRET@`.
+pub const CONFIG: &str = include_str!("freeradius.conf");
+
 /// FreeRADIUS, which passes accounting on and waits for the answer.
 #[derive(Debug)]
 pub struct Relay {
@@ -47,15 +50,24 @@ pub fn radclient(to: SocketAddr, secret: &str, lines: &str) -> (bool, String) {
 impl Relay {
     /// Starts FreeRADIUS, which passes all accounting on to `weir`.
     pub fn start(weir: SocketAddr, secret: &str) -> Self {
+        let config = CONFIG
+            .replace("@WEIR@", &weir.port().to_string())
+            .replace("@SECRET@", secret);
+        Self::start_from(&[("radiusd.conf", &config)])
+    }
+
+    /// Starts FreeRADIUS with these files (name, text), where `@DIR@` is their folder and `@PORT@` the
+    /// port that it takes accounting on.
+    pub fn start_from(files: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let free = UdpSocket::bind("127.0.0.1:0").expect("a port");
         let address = free.local_addr().expect("an address");
-        let config = include_str!("freeradius.conf")
-            .replace("@DIR@", &dir.path().display().to_string())
-            .replace("@PORT@", &address.port().to_string())
-            .replace("@WEIR@", &weir.port().to_string())
-            .replace("@SECRET@", secret);
-        write_files(dir.path(), &[("radiusd.conf", &config)]);
+        for (name, text) in files {
+            let text = text
+                .replace("@DIR@", &dir.path().display().to_string())
+                .replace("@PORT@", &address.port().to_string());
+            write_files(dir.path(), &[(name, &text)]);
+        }
         std::fs::create_dir_all(dir.path().join("run")).expect("a directory");
         let output = File::create(dir.path().join("output")).expect("a file");
         drop(free);
