@@ -2,7 +2,7 @@
 
 /// Everything went well.
 pub const SUCCESS: u8 = 0;
-/// A test failed or a look-up was invalid.
+/// A test failed, a look-up was invalid, or a gateway refused.
 pub const FAILURE: u8 = 1;
 /// The command line is wrong.
 pub const USAGE: u8 = 64;

@@ -11,6 +11,7 @@ use tests::gateway::{Gateway, Setup};
 use tests::origin::Origin;
 
 mod access;
+mod commands;
 mod document;
 mod radius;
 

@@ -12,6 +12,10 @@ use policy::written::or;
 
 pub use crate::command::diff::Format;
 
+pub mod sessions;
+
+pub use sessions::Sessions;
+
 /// Content-filtering gateway: judges each web request by a policy file, and passes, blocks or
 /// redirects it.
 #[derive(Clone, Debug, Parser)]
@@ -70,6 +74,18 @@ pub enum Command {
                             cut -d' ' -f7 list | weir diff old.yaml new.yaml --requests - --json"
     )]
     Diff(PolicyDiff),
+    /// List, get, put and delete the live sessions of a gateway that runs
+    #[command(
+        after_help = "Example:\n  weir sessions list --admin http://127.0.0.1:9090 --token-file \
+                            admin.tokens\n\nThe token is one of `sessions.admin`, and goes over \
+                            plain HTTP: use it on the gateway itself, or in a network that is \
+                            trusted."
+    )]
+    Sessions {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: Sessions,
+    },
     /// Print the completion script of a shell
     #[command(after_help = "Example:\n  weir completions bash > \
                             /usr/share/bash-completion/completions/weir")]

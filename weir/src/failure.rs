@@ -53,6 +53,9 @@ pub enum Failure {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A gateway that was asked refused.
+    #[error("{0}")]
+    Refused(String),
     /// The command line asks for something that is not there.
     #[error("{0}")]
     Usage(String),
@@ -74,6 +77,7 @@ impl Failure {
                 exit::SYSTEM
             }
             Self::Usage(_) => exit::USAGE,
+            Self::Refused(_) => exit::FAILURE,
         }
     }
 

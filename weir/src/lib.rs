@@ -13,6 +13,7 @@ pub mod config;
 mod excerpt;
 mod failure;
 pub mod files;
+mod gateway;
 pub mod import;
 mod live;
 pub mod load;
@@ -60,6 +61,7 @@ pub fn run(cli: cli::Cli, out: &mut dyn Write) -> Result<u8, Failure> {
         cli::Command::Check(options) => command::check::run(&options, out),
         cli::Command::Test(options) => command::test::run(&options, out),
         cli::Command::Explain(options) => command::explain::run(&options, out),
+        cli::Command::Sessions { command } => command::sessions::run(&command, out),
         cli::Command::Diff(options) => command::diff::run(&options, out),
         cli::Command::Completions { shell } => command::manual::completions(shell, out),
         cli::Command::Man { folder } => command::manual::pages(&folder, out),

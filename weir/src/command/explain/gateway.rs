@@ -1,32 +1,15 @@
 //! A question to the admin endpoint of a gateway that runs.
 
-use std::error::Error;
 use std::fmt::Write as _;
-use std::net::SocketAddr;
-use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::client::conn::http1;
-use hyper::header::{CONTENT_TYPE, HOST};
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::{Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use policy::written::{quote, visible};
+use policy::written::visible;
 use service::admin::HEAD_LEN_MAX;
-use tokio::net::TcpStream;
 
 use crate::Failure;
 use crate::cli::Explain;
-
-/// How long the gateway may take: longer than it gives its own workers and categorizer.
-const WAIT_MAX: Duration = Duration::from_secs(20);
-
-/// Bytes of an answer at most.
-const ANSWER_LEN_MAX: usize = 4 * 1024 * 1024;
-
-/// What the pages of an admin endpoint are.
-const ADMIN_TYPES: [&[u8]; 2] = [b"text/plain", b"application/json"];
+use crate::gateway::{Gateway, NO_ADMIN, Question};
 
 /// What is written as an escape in a query. Fewer escapes are room for longer URIs.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
@@ -35,12 +18,6 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'/')
     .remove(b':')
     .remove(b'_');
-
-/// The port of a URL without one.
-const HTTP_PORT: u16 = 80;
-
-/// What an answer is told that is none.
-const NO_ADMIN: &str = "what answers there is no admin endpoint";
 
 /// Returns the query that asks what the options do.
 fn query(options: &Explain) -> String {
@@ -74,28 +51,18 @@ fn query(options: &Explain) -> String {
 
 /// Asks the gateway at `admin`, and returns its answer, fit for a terminal.
 pub(super) fn ask(admin: &str, options: &Explain) -> Result<String, Failure> {
-    let query = query(options);
-    let authority = authority(admin)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let answer = runtime.block_on(async {
-        let exchange = exchange(&authority, &query);
-        match tokio::time::timeout(WAIT_MAX, exchange).await {
-            Ok(answer) => answer,
-            Err(late) => Err(late.into()),
-        }
-    });
-    let failed = |source| Failure::Gateway {
-        address: admin.to_owned(),
-        source,
-    };
-    let (status, text) = answer.map_err(failed)?;
+    let gateway = Gateway::at(admin)?;
+    let (status, text) = gateway.ask(Question {
+        method: Method::GET,
+        target: format!("/explain?{}", query(options)),
+        token: None,
+        json: None,
+    })?;
     match status {
         StatusCode::OK if !options.json => Ok(text.lines().map(|it| visible(it) + "\n").collect()),
         StatusCode::OK => match serde_json::from_str::<serde_json::Value>(&text) {
             Ok(_) => Ok(text),
-            Err(_) => Err(failed(NO_ADMIN.into())),
+            Err(_) => Err(gateway.failed(NO_ADMIN.into())),
         },
         StatusCode::BAD_REQUEST => Err(Failure::Usage(visible(text.trim_end()))),
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
@@ -107,73 +74,8 @@ pub(super) fn ask(admin: &str, options: &Explain) -> Result<String, Failure> {
         status => {
             let first = visible(text.lines().next().unwrap_or_default());
             let text = format!("it answers with status {status}: {first}");
-            Err(failed(text.into()))
+            Err(gateway.failed(text.into()))
         }
-    }
-}
-
-/// Returns host and port of a URL, or of what was meant as one.
-fn authority(admin: &str) -> Result<String, Failure> {
-    let rest = admin.strip_prefix("http://").unwrap_or(admin);
-    let rest = rest.trim_end_matches('/');
-    let wrong = || {
-        let admin = quote(admin);
-        let text = format!("`{admin}` is no admin address; use the form `http://127.0.0.1:9090`");
-        Failure::Usage(text)
-    };
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:-[]_".contains(&byte);
-    if rest.is_empty() || !rest.bytes().all(plain) {
-        return Err(wrong());
-    }
-    let (host, port) = match rest.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => {
-            (host, port.parse::<u16>().map_err(|_| wrong())?)
-        }
-        Some(_) | None => (rest, HTTP_PORT),
-    };
-    // An IPv6 address is in brackets.
-    let is_bare = host.contains(':') && !(host.starts_with('[') && host.ends_with(']'));
-    match host.is_empty() || is_bare {
-        true => Err(wrong()),
-        false => Ok(format!("{host}:{port}")),
-    }
-}
-
-async fn exchange(
-    authority: &str,
-    query: &str,
-) -> Result<(StatusCode, String), Box<dyn Error + Send + Sync>> {
-    let stream = TcpStream::connect(authority).await?;
-    // The endpoint knows no names: one could be that of a page in a browser.
-    let peer = stream.peer_addr()?;
-    let peer = SocketAddr::new(peer.ip(), peer.port());
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let request = Request::get(format!("/explain?{query}"))
-        .header(HOST, peer.to_string())
-        .body(Empty::<Bytes>::new())?;
-    let exchange = async {
-        let response = sender.send_request(request).await?;
-        let status = response.status();
-        let kind = response.headers().get(CONTENT_TYPE);
-        let kind = kind.map(|kind| kind.as_bytes().to_ascii_lowercase());
-        let is_known = |kind: Vec<u8>| ADMIN_TYPES.iter().any(|known| kind.starts_with(known));
-        // What is too long has no answer of the endpoint itself.
-        let is_refused = status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-        if !is_refused && !kind.is_some_and(is_known) {
-            return Err(NO_ADMIN.into());
-        }
-        let body = Limited::new(response.into_body(), ANSWER_LEN_MAX);
-        let body = body.collect().await?.to_bytes();
-        Ok::<_, Box<dyn Error + Send + Sync>>((status, String::from_utf8(body.to_vec())?))
-    };
-    tokio::pin!(exchange);
-    tokio::select! {
-        biased;
-        answer = &mut exchange => answer,
-        ended = connection => match ended {
-            Ok(()) => exchange.await,
-            Err(error) => Err(error.into()),
-        },
     }
 }
 
@@ -253,30 +155,5 @@ mod tests {
         let host = format!("\r\nhost: {address}\r\n");
         assert!(head.to_ascii_lowercase().contains(&host), "{head}");
         told
-    }
-
-    #[test]
-    fn an_address_is_a_url_or_host_and_port() {
-        for (text, expected) in [
-            ("http://127.0.0.1:9090", Some("127.0.0.1:9090")),
-            ("http://127.0.0.1:9090/", Some("127.0.0.1:9090")),
-            ("127.0.0.1:9090", Some("127.0.0.1:9090")),
-            ("http://gateway.example", Some("gateway.example:80")),
-            ("http://[::1]:9090", Some("[::1]:9090")),
-            ("[::1]", Some("[::1]:80")),
-            ("https://127.0.0.1:9090", None),
-            ("http://127.0.0.1:9090/metrics", None),
-            ("127.0.0.1:70000", None),
-            ("127.0.0.1:", None),
-            ("::1", None),
-            ("::1:9090", None),
-            ("1:2:3", None),
-            ("[::1", None),
-            ("::1]:9090", None),
-            (":9090", None),
-            ("http://", None),
-        ] {
-            assert_eq!(authority(text).ok().as_deref(), expected, "{text}");
-        }
     }
 }
