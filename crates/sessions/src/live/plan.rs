@@ -239,7 +239,8 @@ fn reported(
     Plan::put(Arc::new(record), view, now_s)
 }
 
-/// Returns those of the ranges of a report that no session has of which something later is known.
+/// Returns those of the ranges of a report that no session has of which something later is known,
+/// or which an operator made.
 fn claimed(report: &Report, view: &mut impl View, now_s: u32) -> Result<Option<Ranges>, Refused> {
     if report.ranges.len() > RANGES_MAX {
         return Err(Refused::ManyRanges);
@@ -254,7 +255,7 @@ fn claimed(report: &Report, view: &mut impl View, now_s: u32) -> Result<Option<R
         let other = view
             .at(range)
             .filter(|other| other.is_open_at(now_s) && !other.is_owned_by(&report.nas, &report.id));
-        other.is_none_or(|other| other.changed_s <= report.event_s)
+        other.is_none_or(|other| other.nas().is_some() && other.changed_s <= report.event_s)
     });
     Ok(Ranges::new(&claimed))
 }

@@ -214,6 +214,12 @@ fn what_an_operator_opened_stays_until_it_is_removed() {
     assert!(live.sweep(u32::MAX - 1).is_empty());
     let record = live.get(range).unwrap();
     assert_eq!((record.nas(), record.expires_s()), (None, None));
+    let reported = live.report(&report("a", &["10.0.0.1/32"], 11), 11);
+    assert!(matches!(reported, Ok(Applied::Stale)));
+    opened(&live, "b", &["10.0.0.1/32", "10.0.0.2/32"], 11);
+    let other = live.lookup("10.0.0.2".parse().unwrap()).unwrap();
+    assert_eq!(other.ranges(), [net("10.0.0.2/32")]);
+    assert!(Arc::ptr_eq(&record, &live.get(range).unwrap()));
     assert!(matches!(live.remove_at(range, 11), Applied::Closed(_)));
     assert!(matches!(live.remove_at(range, 11), Applied::Unknown));
 }

@@ -101,7 +101,7 @@ impl Model {
                 it.owner != *owner
                     && it.ranges.contains(range)
                     && self.is_open_now(it)
-                    && it.event_s > event_s
+                    && (it.event_s > event_s || it.owner.0.is_none())
             };
             !self.open.iter().any(|it| later(&it))
         });
