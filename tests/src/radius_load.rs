@@ -67,13 +67,9 @@ pub fn measure(live: &Arc<LiveSessions>, count: u32, event_s: u32) {
         event_s,
     };
     let rounds: Vec<Vec<Vec<u8>>> = (0..ROUNDS).map(|_| gateway.round()).collect();
-    println!(
-        "RADIUS accounting, {} bytes a report on average:",
-        average_len(&rounds)
-    );
-    println!("reports in a second (median, least, most), the table of sessions aside:");
+    let len = average_len(&rounds);
     row(
-        "read and answered",
+        &format!("RADIUS reports of {len} bytes read and answered, in a second"),
         rounds.iter().map(|round| read_and_answer(round)),
     );
     let (address, thread) = listen(live);
@@ -88,9 +84,14 @@ pub fn measure(live: &Arc<LiveSessions>, count: u32, event_s: u32) {
         rate(start.elapsed().as_secs_f64())
     });
     let by_clock: Vec<u64> = by_clock.collect();
-    println!("over loopback, one thread listens and one sends:");
-    row("answered", by_clock);
-    row("answered, by the processor time it took", by_processor);
+    row(
+        "reports put in force and answered over loopback, in a second",
+        by_clock,
+    );
+    row(
+        "the same, in a second of the listener's processor time",
+        by_processor,
+    );
     assert_eq!(
         live.len(),
         gateway.turns.len(),
@@ -270,5 +271,5 @@ fn row(name: &str, figures: impl IntoIterator<Item = u64>) {
     let mut figures: Vec<u64> = figures.into_iter().collect();
     figures.sort_unstable();
     let [least, median, most] = [0, figures.len() / 2, figures.len() - 1].map(|at| figures[at]);
-    println!("{name:<42} {median:>7} {least:>7} {most:>7}");
+    println!("| {name} | {median} | {least} | {most} | |");
 }

@@ -1,7 +1,8 @@
 //! What a table of live sessions takes: memory for each, time to look one up while nobody and
 //! while somebody reports, and what a stream of RADIUS accounting costs: reports are read, put in
 //! force and answered. Beside the look-ups a `HashMap` of the same addresses, which a lock would
-//! have to guard, and one that a lock does guard.
+//! have to guard, and one that a lock does guard. Prints a table of Markdown; times are of the same
+//! round.
 //!
 //! `cargo run --release -p tests --bin sessions -- 1000000`: how many sessions.
 
@@ -51,8 +52,10 @@ fn main() {
         live.report(&report(n, begin_s, &profile), begin_s).unwrap();
     }
     let bytes = resident_bytes().saturating_sub(before);
+    println!("| row | median | least | most | times the `HashMap` |");
+    println!("|---|--:|--:|--:|--:|");
     println!(
-        "memory for each of {count} sessions: {} bytes",
+        "| bytes for each of {count} sessions | {} | | | |",
         bytes / u64::from(count)
     );
     assert_eq!(live.len(), usize::try_from(count).unwrap());
@@ -69,25 +72,27 @@ fn look_ups(live: &LiveSessions, count: u32) {
     let of_table = |it| live.lookup(it).map(|record| record.changed_s);
     let of_map = |it| known.get(&it).copied();
     let of_guarded = |it| guarded.read().unwrap().get(&it).map(Arc::clone);
-    println!("look-ups of random sessions, ns each (median, least, most), and how many times as");
-    println!("long as by the HashMap in the same round (median), one after the other:");
     rows(&mut [
-        ("HashMap", &mut || one_by_one(count, of_map)),
+        ("`HashMap`, one look-up after the other, ns", &mut || {
+            one_by_one(count, of_map)
+        }),
         ("live table", &mut || one_by_one(count, of_table)),
-        ("HashMap of Arc in RwLock", &mut || {
+        ("`HashMap` of `Arc` in `RwLock`", &mut || {
             one_by_one(count, |it| of_guarded(it).map(|it| *it))
         }),
     ]);
-    println!("as many at a time as the processor likes:");
     rows(&mut [
-        ("HashMap", &mut || look_up(count, |it| of_map(it).is_some())),
+        (
+            "`HashMap`, as many at a time as the processor likes, ns",
+            &mut || look_up(count, |it| of_map(it).is_some()),
+        ),
         ("live table", &mut || {
             look_up(count, |it| of_table(it).is_some())
         }),
-        ("HashMap of Arc in RwLock", &mut || {
+        ("`HashMap` of `Arc` in `RwLock`", &mut || {
             look_up(count, |it| of_guarded(it).is_some())
         }),
-        ("live table, no session", &mut || {
+        ("live table, addresses without a session", &mut || {
             look_up_from(count, count, |it| of_table(it).is_none())
         }),
     ]);
@@ -109,21 +114,20 @@ fn look_ups_beside_reports(live: &LiveSessions, count: u32, (event_s, profile): 
             }
             reports
         });
-        row("live table, while another thread reports", || {
+        row("live table, while another thread reports, ns", || {
             look_up(count, |it| live.lookup(it).is_some())
         });
         done.store(true, Ordering::Relaxed);
         reported = reporter.join().unwrap();
     });
     let rate = reported as f64 / start.elapsed().as_secs_f64();
-    println!("{:<42} {rate:>6.0} in a second", "  which took");
+    println!("| reports that it had in force meanwhile, in a second | {rate:.0} | | | |");
 }
 
 /// Measures the table alone, without sockets.
 fn changes(live: &LiveSessions, count: u32, (event_s, profile): (u32, &Arc<str>)) {
-    println!("changes of the table, ns each (median, least, most):");
     let mut event_s = event_s;
-    row("a report of an open session", || {
+    row("a report of an open session, at the table, ns", || {
         event_s += 1;
         let reports: Vec<Report> = (0..REPORTS)
             .map(|n| report(spread(n, count), event_s, profile))
@@ -134,7 +138,7 @@ fn changes(live: &LiveSessions, count: u32, (event_s, profile): (u32, &Arc<str>)
         }
         start.elapsed().as_nanos() / u128::from(REPORTS)
     });
-    row("the end of one and the begin of the next", || {
+    row("the end of one and the begin of the next, ns", || {
         event_s += 1;
         let reports: Vec<Report> = (0..REPORTS)
             .map(|n| report(spread(n, count), event_s, profile))
@@ -150,7 +154,7 @@ fn changes(live: &LiveSessions, count: u32, (event_s, profile): (u32, &Arc<str>)
 
 fn row(name: &str, mut round: impl FnMut() -> u128) {
     let figures = (0..ROUNDS).map(|_| round()).collect();
-    println!("{name:<42} {}", spans(figures));
+    println!("| {name} | {} | |", spans(figures));
 }
 
 /// Measures all in turn, round by round, so that what else the machine does meets all.
@@ -166,7 +170,7 @@ fn rows(subjects: &mut [(&str, &mut dyn FnMut() -> u128)]) {
             .collect();
         times.sort_unstable_by(f64::total_cmp);
         let times = times[ROUNDS / 2];
-        println!("{name:<42} {}   {times:.2}", spans(figures));
+        println!("| {name} | {} | {times:.2} |", spans(figures));
     }
 }
 
@@ -174,7 +178,7 @@ fn rows(subjects: &mut [(&str, &mut dyn FnMut() -> u128)]) {
 fn spans(mut figures: Vec<u128>) -> String {
     figures.sort_unstable();
     let [median, least, most] = [ROUNDS / 2, 0, ROUNDS - 1].map(|at| figures[at]);
-    format!("{median:>6} {least:>6} {most:>6}")
+    format!("{median} | {least} | {most}")
 }
 
 fn look_up(count: u32, found: impl Fn(IpAddr) -> bool) -> u128 {
