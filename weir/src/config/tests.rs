@@ -5,6 +5,7 @@ use sessions::Digits;
 
 use super::*;
 
+mod admin;
 mod gx;
 
 const POLICY: &str = "
