@@ -207,12 +207,15 @@ impl LiveSessions {
     #[must_use]
     pub fn page(&self, from: Option<u64>, count: usize) -> (Vec<Arc<Record>>, Option<u64>) {
         let count = count.clamp(1, PAGE_MAX);
-        // What moves meanwhile could be missed.
-        let _turn = self.writer();
+        // What moves meanwhile could be missed. Who reports has a turn after every few sessions.
+        let entries = |place| {
+            let _turn = self.writer();
+            self.shards.entries(place)
+        };
         let mut page: Vec<Arc<Record>> = Vec::new();
         let mut last = None;
         let first = from.map_or(0, |tag| self.shards.place_of(tag));
-        for entries in (first..).map_while(|place| self.shards.entries(place)) {
+        for entries in (first..).map_while(entries) {
             let later = entries
                 .iter()
                 .filter(|it| from.is_none_or(|from| it.tag > from));
