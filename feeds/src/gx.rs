@@ -5,6 +5,7 @@ mod config;
 mod connection;
 mod driver;
 mod metrics;
+mod settling;
 mod tls;
 
 use std::sync::Arc;

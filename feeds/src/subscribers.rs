@@ -11,8 +11,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use service::Drain;
 use sessions::{
-    Applied, Busy, Change, Digits, Effect, PAGE_MAX, Pending, PolicyServer, ProfileFacts, Record,
-    Reselect, Selection, SessionEvent, SessionKey, SessionStore, Subscriber, Unstored,
+    Applied, Busy, Change, Digits, Effect, Origin, PAGE_MAX, Pending, PolicyServer, ProfileFacts,
+    Record, Reselect, Selection, SessionEvent, SessionKey, SessionStore, Subscriber, Unstored,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -114,7 +114,14 @@ impl Subscribers {
             // What is in this process can be asked.
             let page = self.store.page(from, PAGE_MAX).await.unwrap_or_default();
             for record in &page.sessions {
-                self.tell_when_there_is_room(self.opened(record)).await;
+                let event = match record.origin {
+                    Origin::Configuration | Origin::Attribute => self.opened(record),
+                    // What was selected stays until the policy server says otherwise.
+                    Origin::Fallback | Origin::ChargingRule | Origin::ProfileId | Origin::Admin => {
+                        self.changed(record)
+                    }
+                };
+                self.tell_when_there_is_room(event).await;
             }
             from = page.next;
             if from.is_none() {

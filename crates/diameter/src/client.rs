@@ -254,7 +254,7 @@ impl<T> Client<T> {
                         self.ask_others(place, now);
                     }
                 }
-                Act::Connect | Act::Send(_) | Act::Close(_) => {
+                Act::Connect | Act::Send(_) | Act::Close(_) | Act::Host(..) => {
                     self.acts.push_back(ClientAct::Peer(place, act));
                 }
             }

@@ -18,7 +18,7 @@ use crate::command::{
     Capabilities, CapabilitiesAnswer, DisconnectCause, DisconnectRequest, WatchdogRequest,
 };
 use crate::name::{self, application, command_code, result};
-use crate::{Avp, Bad, Dictionary, Message, Refused};
+use crate::{Avp, Bad, Dictionary, Fields, Message, Refused};
 use watchdog::{Alarm, Sign, Watchdog};
 
 /// How a client treats a peer.
@@ -63,6 +63,8 @@ pub enum Act {
     Send(Message),
     /// Close the connection when everything is sent. It need not be told when that is done.
     Close(CloseReason),
+    /// The peer is this host, with this Origin-State-Id; told of whenever it says so.
+    Host(Arc<str>, u32),
     /// Requests may go to the peer now, or must not any more.
     Stands(Standing),
     /// The peer asks this of the application. Every mandatory AVP is known.
@@ -306,6 +308,9 @@ impl Peer {
             watchdog.heard(sign, now, &mut self.jitter);
         }
         self.failures = 0;
+        if header.command == command_code::DEVICE_WATCHDOG {
+            self.acts.extend(host(&message.avps));
+        }
         match (header.command, header.is_request()) {
             (command_code::DEVICE_WATCHDOG, false) => {}
             (_, false) => self.acts.push_back(Act::Answer(message)),
@@ -372,6 +377,9 @@ impl Peer {
             watchdog.reopen(now);
         }
         self.was_open = true;
+        let host = peer.identity.host;
+        self.acts
+            .extend(peer.state.map(|state| Act::Host(host, state)));
         self.state = State::Open(watchdog);
     }
 
@@ -443,6 +451,13 @@ impl Peer {
             self.acts.push_back(Act::Stands(stands));
         }
     }
+}
+
+/// Returns who speaks, and in which state it is, if it says both.
+fn host(avps: &[Avp]) -> Option<Act> {
+    let host = avps.optional(name::ORIGIN_HOST).ok()??.text().ok()?;
+    let state = avps.optional(name::ORIGIN_STATE_ID).ok()??.number().ok()?;
+    Some(Act::Host(host.into(), state))
 }
 
 #[cfg(test)]

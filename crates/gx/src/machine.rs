@@ -1,5 +1,6 @@
 mod held;
 mod keep;
+mod restart;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -9,9 +10,9 @@ use diameter::client::Failure;
 use diameter::command::{CreditControlAnswer, ReAuthRequest, RequestType};
 use diameter::name::{SESSION_ID, SESSION_RELEASE_CAUSE, command_code, result};
 use diameter::{Bad, Fields, Message};
-use sessions::{Busy, ProfileFacts, SessionEvent, SessionKey, Subscriber};
+use sessions::{Busy, ProfileFacts, SessionEvent, SessionKey};
 
-use crate::{Carrier, Facts, Settings, Updates};
+use crate::{Carrier, Facts, Settings};
 use held::{Held, Queue, State, Wish};
 
 /// Sessions at most, whatever is configured.
@@ -42,6 +43,13 @@ pub struct Ask {
     pub message: Message,
 }
 
+/// Whether a profile of a session was selected before it is told of here.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Selected {
+    Never,
+    Before,
+}
+
 /// All sessions at the policy server.
 #[derive(Debug)]
 pub struct Gx {
@@ -55,6 +63,8 @@ pub struct Gx {
     later: BTreeSet<(Instant, SessionKey)>,
     /// Sessions that opened, and when they get what is configured unless something was said.
     unheard: VecDeque<(Instant, SessionKey)>,
+    /// The Origin-State-Id of hosts that know sessions.
+    hosts: BTreeMap<Arc<str>, u32>,
     /// The number of the last Session-Id.
     last_id: u64,
     notes: VecDeque<Note>,
@@ -72,6 +82,7 @@ impl Gx {
             ready: VecDeque::new(),
             later: BTreeSet::new(),
             unheard: VecDeque::new(),
+            hosts: BTreeMap::new(),
             last_id,
             notes: VecDeque::new(),
         }
@@ -143,15 +154,20 @@ impl Gx {
         }
     }
 
-    /// A session opened, changed, or closed. One that changes and is not known has opened.
+    /// A session opened, changed, or closed. One that changes and is not known was open before
+    /// this began: it is opened at the policy server, and while nobody answers the profile stays
+    /// that was selected for it.
     ///
     /// # Errors
     ///
     /// Fails if there are as many sessions as may be.
     pub fn tell(&mut self, event: SessionEvent, now: Instant) -> Result<(), Busy> {
         match event {
-            SessionEvent::Opened(key, subscriber) | SessionEvent::Changed(key, subscriber) => {
-                self.open_or_change(key, subscriber, now)
+            SessionEvent::Opened(key, subscriber) => {
+                self.open_or_change((key, Selected::Never), subscriber, now)
+            }
+            SessionEvent::Changed(key, subscriber) => {
+                self.open_or_change((key, Selected::Before), subscriber, now)
             }
             SessionEvent::Closed(key) => {
                 self.close(key);
@@ -219,9 +235,12 @@ impl Gx {
             Ok(answer) => answer,
             Err(bad) => {
                 self.notes.push_back(Note::BadAnswer(bad));
-                return self.unanswered(key, kind, now);
+                return self.undecided(key, kind, now);
             }
         };
+        if let Some(state) = restart::origin_state(answer.avps) {
+            self.heard_of(&answer.origin.host, state);
+        }
         if answer.outcome.is_success() {
             return self.decided(key, kind, &answer, now);
         }
@@ -229,7 +248,7 @@ impl Gx {
         if answer.outcome.code() == result::UNKNOWN_SESSION_ID || kind == RequestType::Termination {
             return self.lost_at_the_policy_server(key, kind, now);
         }
-        self.unanswered(key, kind, now);
+        self.undecided(key, kind, now);
     }
 
     /// There is no answer to what was asked for a session.
@@ -270,6 +289,9 @@ impl Gx {
         {
             return Ok(result::UNABLE_TO_DELIVER);
         }
+        if let Some(state) = restart::origin_state(&read.avps) {
+            self.heard_of(&read.origin.host, state);
+        }
         let key = self.ids.get(&*read.session).copied();
         let found = key.and_then(|key| Some((key, self.sessions.get_mut(&key)?)));
         let Some((key, held)) = found.filter(|(_, held)| match held.state {
@@ -294,64 +316,6 @@ impl Gx {
         Ok(result::SUCCESS)
     }
 
-    fn open_or_change(
-        &mut self,
-        key: SessionKey,
-        subscriber: Arc<Subscriber>,
-        now: Instant,
-    ) -> Result<(), Busy> {
-        if let Some(held) = self.sessions.get_mut(&key) {
-            if held.wish == Wish::End {
-                // A key that has ended is not used again.
-                return Ok(());
-            }
-            let is_news = match self.settings.updates {
-                Updates::Changed => held.subscriber != subscriber,
-                Updates::Reported => true,
-            };
-            if !is_news {
-                return Ok(());
-            }
-            held.subscriber = subscriber;
-            held.wish = Wish::Tell;
-        } else {
-            if self.sessions.len() >= self.settings.sessions_max.min(SESSIONS_MAX) {
-                return Err(Busy);
-            }
-            let id = self.new_id(key);
-            let held = Held {
-                id,
-                subscriber,
-                state: State::Absent,
-                wish: Wish::Tell,
-                queue: Queue::Nowhere,
-                number: 0,
-                failures: 0,
-                host: None,
-                facts: Facts::default(),
-                told: None,
-            };
-            self.sessions.insert(key, held);
-            let patience = self.settings.patience;
-            self.unheard.push_back((now + patience, key));
-        }
-        self.enqueue(key);
-        Ok(())
-    }
-
-    fn close(&mut self, key: SessionKey) {
-        let Some(held) = self.sessions.get_mut(&key) else {
-            return;
-        };
-        held.wish = Wish::End;
-        held.failures = 0;
-        if let Queue::Later(at) = held.queue {
-            self.later.remove(&(at, key));
-            held.queue = Queue::Nowhere;
-        }
-        self.enqueue(key);
-    }
-
     /// A request was answered as it should be.
     fn decided(
         &mut self,
@@ -374,6 +338,7 @@ impl Gx {
             Ok(facts) => {
                 held.host = Some(Arc::clone(&answer.origin.host));
                 held.failures = 0;
+                held.was_selected = true;
                 let told = facts.profile();
                 held.facts = facts;
                 self.note_facts(key, told);
@@ -381,7 +346,7 @@ impl Gx {
             }
             Err(bad) => {
                 self.notes.push_back(Note::BadAnswer(bad));
-                self.unanswered(key, kind, now);
+                self.undecided(key, kind, now);
             }
         }
     }
@@ -418,12 +383,21 @@ impl Gx {
         self.renew_id(key);
         if kind == RequestType::Initial {
             // Who does not know what is new will not know it a moment later.
-            return self.unanswered(key, kind, now);
+            return self.undecided(key, kind, now);
         }
         self.enqueue(key);
     }
 
-    /// Nothing was decided: the configuration says what becomes of the session meanwhile.
+    /// There was an answer, and no decision: the configuration says what becomes of the session.
+    fn undecided(&mut self, key: SessionKey, kind: RequestType, now: Instant) {
+        if let Some(held) = self.sessions.get_mut(&key) {
+            held.was_selected &= kind != RequestType::Initial;
+        }
+        self.unanswered(key, kind, now);
+    }
+
+    /// Nobody decided: what was selected before stays; else the configuration says what becomes of
+    /// the session meanwhile.
     fn unanswered(&mut self, key: SessionKey, kind: RequestType, now: Instant) {
         let Some(held) = self.sessions.get_mut(&key) else {
             return;
@@ -442,7 +416,7 @@ impl Gx {
                 }
             }
         }
-        if kind == RequestType::Initial {
+        if kind == RequestType::Initial && !held.was_selected {
             self.note_fallback(key);
         }
         self.enqueue_later(key, now);

@@ -5,10 +5,11 @@ use std::task::{Context, Waker};
 use std::time::Instant;
 
 use bytes::Bytes;
-use diameter::client::{Client, ClientAct, is_trouble};
+use diameter::client::{Asked, Client, ClientAct, is_trouble};
 use diameter::command::{Outcome, RequestType};
+use diameter::name::result;
 use diameter::peer::{Act, CloseReason, Standing};
-use diameter::{Dictionary, Message};
+use diameter::{Dictionary, Identity, Message};
 use gx::{Ask, Gx, Note};
 use service::Drain;
 use sessions::{Fallback, ProfileFacts, Reselect, SessionEvent, SessionKey};
@@ -19,6 +20,7 @@ use tracing::{debug, info, warn};
 use super::config::{Config, PeerAddress};
 use super::connection::{Connection, Happened, UNSENT_MAX, What};
 use super::metrics::{Became, Metrics};
+use super::settling::{Settled, Settling};
 
 /// What connections have to tell that waits at most; they are not read meanwhile.
 const HAPPENED_MAX: usize = 256;
@@ -31,7 +33,9 @@ pub(super) struct Driver {
     client: Client<Ticket>,
     gx: Gx,
     links: Vec<Link>,
+    own: Identity,
     fallback: Fallback,
+    settling: Settling,
     dictionary: Arc<Dictionary>,
     directory: Arc<dyn Reselect>,
     metrics: Metrics,
@@ -92,7 +96,9 @@ impl Driver {
         Self {
             client,
             links: config.peers.iter().map(link).collect(),
+            own,
             fallback: config.gx.fallback.clone(),
+            settling: Settling::default(),
             dictionary: Arc::new(config.gx.dictionary()),
             gx: Gx::new(config.gx),
             directory,
@@ -135,6 +141,7 @@ impl Driver {
                     stage = Stage::Stopping;
                     self.client.stop(now());
                 }
+                settled = self.settling.next() => self.settled(settled),
                 () = idle => {}
             }
         }
@@ -194,12 +201,57 @@ impl Driver {
         }
     }
 
-    fn reselect(&self, session: SessionKey, facts: ProfileFacts) {
+    fn reselect(&mut self, session: SessionKey, facts: ProfileFacts) {
         let mut selecting = self.directory.reselect(session, facts);
         let mut context = Context::from_waker(Waker::noop());
-        if selecting.as_mut().poll(&mut context).is_pending() {
-            self.drain.spawn(selecting);
+        if selecting.as_mut().poll(&mut context).is_ready() {
+            return;
         }
+        match self.settling.is_full() {
+            false => self.settling.select(selecting),
+            // Nobody who asks is answered while so much waits.
+            true => self.drain.spawn(selecting),
+        }
+    }
+
+    /// The policy server asks something, and is answered when what it changed is in force.
+    fn asked(&mut self, asked: Asked) {
+        if self.settling.is_full() {
+            let answer = asked.request.answer(result::TOO_BUSY, &self.own);
+            return self.answer(&asked, answer);
+        }
+        let answer = self.gx.asked(&asked.request);
+        while let Some(note) = self.gx.note() {
+            self.noted(note);
+        }
+        match self.settling.is_empty() {
+            true => self.answer(&asked, answer),
+            false => self.settling.answer(asked, answer),
+        }
+    }
+
+    fn settled(&mut self, settled: Option<Settled>) {
+        let Some(Settled {
+            asked,
+            answer,
+            is_in_force,
+        }) = settled
+        else {
+            return;
+        };
+        if is_in_force {
+            return self.answer(&asked, answer);
+        }
+        warn!("the policy server is told that a profile is not in force: the store is late");
+        let answer = asked.request.answer(result::UNABLE_TO_COMPLY, &self.own);
+        self.answer(&asked, answer);
+    }
+
+    fn answer(&mut self, asked: &Asked, answer: Message) {
+        if let Ok(outcome) = Outcome::read(&answer.avps) {
+            self.metrics.asked(outcome);
+        }
+        self.client.answer(asked, answer, now());
     }
 
     fn noted(&mut self, note: Note) {
@@ -216,17 +268,7 @@ impl Driver {
     fn act(&mut self, act: ClientAct<Ticket>) {
         match act {
             ClientAct::Peer(place, act) => self.peer(place, act),
-            ClientAct::Asked(asked) => {
-                let answer = self.gx.asked(&asked.request);
-                if let Ok(outcome) = Outcome::read(&answer.avps) {
-                    self.metrics.asked(outcome);
-                }
-                // What it changed is in effect before the policy server knows.
-                while let Some(note) = self.gx.note() {
-                    self.noted(note);
-                }
-                self.client.answer(&asked, answer, now());
-            }
+            ClientAct::Asked(asked) => self.asked(asked),
             ClientAct::Answered(ticket, answer) => {
                 let became = match Outcome::read(&answer.avps) {
                     Ok(outcome) if outcome.is_success() => Became::Answered,
@@ -255,6 +297,7 @@ impl Driver {
             Act::Connect => self.connect(place),
             Act::Send(message) => self.send(place, &message),
             Act::Close(reason) => self.close(place, reason),
+            Act::Host(host, state) => self.gx.heard_of(&host, state),
             Act::Stands(standing) => self.stands(place, standing),
             // The client keeps these to itself.
             Act::Request(_) | Act::Answer(_) => debug_assert!(false, "{act:?}"),

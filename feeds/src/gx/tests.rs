@@ -18,6 +18,8 @@ use tokio::time::timeout;
 
 use super::*;
 
+mod late;
+
 const KEY: SessionKey = SessionKey(1);
 const WAIT: Duration = Duration::from_secs(20);
 

@@ -350,3 +350,26 @@ fn s4_4_a_session_that_was_restored_is_opened_anew() {
     assert_eq!(world.policy_server.re_authorizes(r#"{"id": 7}"#), "2001");
     assert_eq!(world.ask(), CHILD);
 }
+
+#[test]
+fn s4_4_a_policy_server_that_restarted_is_told_of_sessions_anew() {
+    if is_missing() {
+        return;
+    }
+    let World {
+        mut gateway,
+        policy_server,
+        _origin,
+        ..
+    } = World::activated("", APN);
+    let dialled = policy_server.address();
+    drop(policy_server);
+    gateway.wait_for_metric("weir_gx_peers_up", |peers| peers == 0);
+    let asks = || ask(&mut gateway.client_at(SUBSCRIBER));
+    assert_eq!(asks(), CHILD, "what was selected stays");
+    let policy_server = PolicyServer::start(dialled, "weir", 2);
+    let anew = policy_server.asked(1, 1);
+    assert!(anew.starts_with("number 0 "), "{anew}");
+    assert_eq!(policy_server.re_authorizes(r#"{"id": 9}"#), "2001");
+    assert_eq!(asks(), TEEN);
+}

@@ -3,6 +3,22 @@ use crate::command::{CreditControlRequest, ReAuthRequest, RequestType, SessionRe
 use crate::{AvpName, Fields, Identity};
 
 #[test]
+fn who_is_connected_says_its_state_before_anything_is_asked_of_it() {
+    let mut world = World::connected();
+    world.hear_cea(&their(), result::SUCCESS);
+    let host = Act::Host("pcrf.policy.example".into(), 77);
+    assert_eq!(world.peer.act(), Some(host));
+    assert_eq!(world.done(), ["Ready"]);
+    let ask = WatchdogRequest {
+        origin: their().identity,
+        state: Some(78),
+    };
+    world.hear(ask.message());
+    let host = Act::Host("pcrf.policy.example".into(), 78);
+    assert_eq!(world.peer.act(), Some(host));
+}
+
+#[test]
 fn capabilities_are_exchanged_first() {
     let mut world = World::new();
     assert_eq!(world.done(), ["connect"]);
@@ -376,9 +392,10 @@ impl World {
         }
     }
 
-    /// Returns what is done until the next event, in words.
+    /// Returns what is done until the next event, in words, but for who was connected.
     fn done(&mut self) -> Vec<String> {
         let acts = std::iter::from_fn(|| self.peer.act());
+        let acts = acts.filter(|act| !matches!(act, Act::Host(..)));
         acts.map(|act| match act {
             Act::Connect => "connect".to_owned(),
             Act::Send(message) => {
@@ -387,6 +404,7 @@ impl World {
                 format!("send {} {kind}", message.header.command)
             }
             Act::Close(reason) => format!("close {reason:?}"),
+            Act::Host(host, state) => format!("{host} {state}"),
             Act::Stands(standing) => format!("{standing:?}"),
             Act::Request(message) => format!("request {}", message.header.command),
             Act::Answer(message) => format!("answer {}", message.header.command),

@@ -28,6 +28,8 @@ pub(super) struct Held {
     /// The host that answered first, which knows the session.
     pub(super) host: Option<Arc<str>>,
     pub(super) facts: Facts,
+    /// Whether a profile was selected for it, here or before this began.
+    pub(super) was_selected: bool,
     /// What was told to the directory last.
     pub(super) told: Option<ProfileFacts>,
 }

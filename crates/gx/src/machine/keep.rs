@@ -3,14 +3,75 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use sessions::SessionKey;
+use sessions::{Busy, SessionKey, Subscriber};
 
-use super::Gx;
-use super::held::{Queue, State, Wish};
-use crate::Settings;
+use super::held::{Held, Queue, State, Wish};
+use super::{Gx, SESSIONS_MAX, Selected};
 use crate::settings::RETRY_MAX;
+use crate::{Facts, Settings, Updates};
 
 impl Gx {
+    pub(super) fn open_or_change(
+        &mut self,
+        (key, selected): (SessionKey, Selected),
+        subscriber: Arc<Subscriber>,
+        now: Instant,
+    ) -> Result<(), Busy> {
+        if let Some(held) = self.sessions.get_mut(&key) {
+            if held.wish == Wish::End {
+                // A key that has ended is not used again.
+                return Ok(());
+            }
+            let is_news = match self.settings.updates {
+                Updates::Changed => held.subscriber != subscriber,
+                Updates::Reported => true,
+            };
+            if !is_news {
+                return Ok(());
+            }
+            held.subscriber = subscriber;
+            held.wish = Wish::Tell;
+        } else {
+            if self.sessions.len() >= self.settings.sessions_max.min(SESSIONS_MAX) {
+                return Err(Busy);
+            }
+            let id = self.new_id(key);
+            let held = Held {
+                id,
+                subscriber,
+                state: State::Absent,
+                wish: Wish::Tell,
+                queue: Queue::Nowhere,
+                number: 0,
+                failures: 0,
+                host: None,
+                facts: Facts::default(),
+                was_selected: selected == Selected::Before,
+                told: None,
+            };
+            self.sessions.insert(key, held);
+            if selected == Selected::Never {
+                let patience = self.settings.patience;
+                self.unheard.push_back((now + patience, key));
+            }
+        }
+        self.enqueue(key);
+        Ok(())
+    }
+
+    pub(super) fn close(&mut self, key: SessionKey) {
+        let Some(held) = self.sessions.get_mut(&key) else {
+            return;
+        };
+        held.wish = Wish::End;
+        held.failures = 0;
+        if let Queue::Later(at) = held.queue {
+            self.later.remove(&(at, key));
+            held.queue = Queue::Nowhere;
+        }
+        self.enqueue(key);
+    }
+
     /// Puts a session that has something to ask, and waits for nothing, into the queue.
     pub(super) fn enqueue(&mut self, key: SessionKey) {
         let Some(held) = self.sessions.get_mut(&key) else {

@@ -6,15 +6,15 @@ use std::time::Duration;
 use diameter::command::CreditControlRequest;
 use diameter::name::{
     CC_REQUEST_NUMBER, CHARGING_RULE_INSTALL, CHARGING_RULE_NAME, DESTINATION_HOST, FAILED_AVP,
-    GX_CAPABILITY_LIST, RESULT_CODE, SN_CF_POLICY_ID, SUBSCRIPTION_ID, TERMINATION_CAUSE,
-    application,
+    GX_CAPABILITY_LIST, ORIGIN_STATE_ID, RESULT_CODE, SN_CF_POLICY_ID, SUBSCRIPTION_ID,
+    TERMINATION_CAUSE, application,
 };
 use diameter::{Avp, AvpName, Identity};
-use sessions::Fallback;
+use sessions::{Fallback, Subscriber};
 
 use super::*;
-use crate::Release;
 use crate::facts::tests::settings;
+use crate::{Release, Updates};
 use world::{World, code, other_host, pcrf, profile, rar, rule};
 
 const ONE: SessionKey = SessionKey(1);
@@ -329,4 +329,86 @@ fn who_waits_is_asked_for_when_a_peer_is_back() {
     world.request(RequestType::Initial, 0);
     world.request(RequestType::Initial, 0);
     assert!(world.gx.later.is_empty());
+}
+
+#[test]
+fn what_was_selected_before_stays_until_somebody_decides() {
+    let mut world = World::new();
+    world.change(ONE);
+    assert_eq!(world.gx.wakes(), None, "nobody loses patience");
+    world.request(RequestType::Initial, 0);
+    world.gx.failed(ONE, Failure::Deadline, world.now);
+    assert_eq!(world.notes(), Vec::<String>::new());
+    world.wait(30);
+    world.request(RequestType::Initial, 0);
+    world.decline(ONE, result::USER_UNKNOWN);
+    assert_eq!(world.notes(), ["declined 5030", "1: unanswered"]);
+    world.wait(60);
+    world.answer(ONE, &[profile(7)]);
+    assert_eq!(world.notes(), ["1: id 7"]);
+}
+
+#[test]
+fn what_a_policy_server_lost_is_opened_anew() {
+    let mut world = World::new();
+    let state = |state: u32| Avp::mandatory(ORIGIN_STATE_ID, state);
+    for key in [ONE, TWO] {
+        world.open(key);
+        world.request(RequestType::Initial, 0);
+        world.answer(key, &[profile(7), state(5)]);
+    }
+    assert_eq!(world.notes(), ["1: id 7", "2: id 7"]);
+    let host = pcrf().host;
+    world.gx.heard_of(&host, 5);
+    world.gx.heard_of(&host, 4);
+    world.gx.heard_of(&"another.example".into(), 9);
+    world.gx.heard_of(&"another.example".into(), 10);
+    assert!(world.gx.next_request().is_none());
+    world.gx.heard_of(&host, 6);
+    let request = world.request(RequestType::Initial, 0);
+    assert_eq!(&*request.about.session, "weir.policy.example;77;3");
+    assert_eq!(request.about.host, None);
+    world.gx.failed(ONE, Failure::Deadline, world.now);
+    assert_eq!(world.notes(), Vec::<String>::new(), "the profile stays");
+    world.request(RequestType::Initial, 0);
+    let reply = world.reply_for(TWO, result::SUCCESS, &[profile(9), state(6)]);
+    world.gx.answered(TWO, &reply, world.now);
+    assert_eq!(world.notes(), ["2: id 9"]);
+}
+
+#[test]
+fn a_restart_is_heard_of_in_answers_and_requests_too() {
+    let mut world = World::new();
+    let state = |state: u32| Avp::mandatory(ORIGIN_STATE_ID, state);
+    for key in [ONE, TWO] {
+        world.open(key);
+        world.request(RequestType::Initial, 0);
+        world.answer(key, &[state(5)]);
+    }
+    world.change(ONE);
+    world.request(RequestType::Update, 1);
+    let reply = world.reply_for(ONE, result::UNKNOWN_SESSION_ID, &[state(6)]);
+    world.gx.answered(ONE, &reply, world.now);
+    for id in [3, 4] {
+        let request = world.request(RequestType::Initial, 0);
+        assert_eq!(
+            *request.about.session,
+            *format!("weir.policy.example;77;{id}")
+        );
+    }
+}
+
+#[test]
+fn a_report_that_says_nothing_new_is_not_told() {
+    let mut world = World::opened();
+    world.gx.settings.updates = Updates::Changed;
+    world.change(ONE);
+    assert!(world.gx.next_request().is_none());
+    let moved = Arc::new(Subscriber {
+        ranges: vec!["10.7.0.3/32".parse().unwrap()],
+        ..Subscriber::clone(&world::subscriber())
+    });
+    let event = SessionEvent::Changed(ONE, moved);
+    world.gx.tell(event, world.now).unwrap();
+    world.request(RequestType::Update, 1);
 }
