@@ -1,7 +1,7 @@
 //! The services of a compose file without a daemon for containers: each with the addresses, files,
 //! user and capabilities that the file gives it, in namespaces for network and mounts.
 //!
-//! Nothing in the files is replaced but the programs of [`PROGRAMS`]. Needs root, as
+//! Nothing in the files is replaced but the programs of `PROGRAMS`. Needs root, as
 //! [`missing`] finds out.
 
 use std::collections::BTreeMap;
