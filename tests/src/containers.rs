@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Deserialize;
+use tempfile::TempDir;
 
 use crate::network::Network;
-use crate::program::{Program, weir};
+use crate::program::{Program, weir, write_files};
 
 /// Programs of the images, and what the machine has in their place.
 const PROGRAMS: [(&str, &str); 1] = [("valkey-server", "redis-server")];
@@ -114,6 +115,7 @@ pub struct Containers {
     pub network: Network,
     file: File,
     folder: PathBuf,
+    secrets: TempDir,
     hosts: String,
 }
 
@@ -139,14 +141,15 @@ pub fn missing() -> Option<String> {
 }
 
 impl Containers {
-    /// Makes the networks of a compose file. `names` lead to the origin, and every address in
-    /// 10.0.0.0/8 but those of 10.200.0.0/24 is a client's.
+    /// Makes the networks of a compose file. `names` lead to the origin, `secrets` (file, text) are
+    /// those that the operator writes, and every address in 10.0.0.0/8 but those of 10.200.0.0/24 is
+    /// a client's.
     ///
     /// # Panics
     ///
     /// Fails the test if the file is not as expected, or the system refuses.
     #[track_caller]
-    pub fn new(path: &Path, names: &[&str]) -> Self {
+    pub fn new(path: &Path, names: &[&str], secrets: &[(&str, &str)]) -> Self {
         let text = std::fs::read_to_string(path).expect("a compose file");
         let file: File = serde_yaml::from_str(&text).expect("a compose file");
         let mut spaces: Vec<String> = file.services.keys().map(|name| space(name)).collect();
@@ -158,11 +161,14 @@ impl Containers {
         for name in names {
             let _ = writeln!(hosts, "{ORIGIN} {name}");
         }
+        let written = tempfile::tempdir().expect("a directory");
+        write_files(written.path(), secrets);
         let folder = path.parent().expect("a file in a folder").to_owned();
         Self {
             network,
             file,
             folder,
+            secrets: written,
             hosts,
         }
     }
@@ -219,7 +225,7 @@ impl Containers {
             );
         }
         for secret in &service.secrets {
-            let from = self.folder.join(&self.file.secrets[secret].file);
+            let from = self.secrets.path().join(&self.file.secrets[secret].file);
             let _ = writeln!(
                 commands,
                 "volume '{}' '/run/secrets/{secret}'",
@@ -270,10 +276,11 @@ fn wiring(file: &File) -> String {
                 let gateway = gateway(&net.ipam.config[0].subnet);
                 let _ = writeln!(script, "ip -n ${space} route add default via {gateway}");
                 for port in &service.ports {
+                    let (port, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
                     let (outside, inside) = port.split_once(':').expect("OUTSIDE:INSIDE");
                     let _ = writeln!(
                         script,
-                        "ip netns exec $host nft 'add rule ip published pre ip daddr {HOST} tcp dport {outside} \
+                        "ip netns exec $host nft 'add rule ip published pre ip daddr {HOST} {protocol} dport {outside} \
                          dnat to {address}:{inside}'"
                     );
                 }

@@ -6,12 +6,16 @@ use std::net::{IpAddr, SocketAddr};
 use tests::client::Client;
 use tests::containers::{Containers, HOST, ORIGIN, missing};
 use tests::origin::Origin;
+use tests::peers::radius::radclient;
 use tests::program::Program;
 use tests::{program_missing, tier_missing, wait_for};
 
 use super::path;
 
 const NAMES: [&str; 3] = ["web.example", "adult.example", "malware.example"];
+
+/// What the operator writes.
+const SECRETS: [(&str, &str); 1] = [("secrets/nas", "nas-secret\n")];
 
 /// An address that the file gives the profile `child`, and one that it does not.
 const CHILD: &str = "10.64.0.7";
@@ -29,7 +33,7 @@ struct Layout {
 impl Layout {
     #[track_caller]
     fn start() -> Self {
-        let containers = Containers::new(&path("compose/compose.yaml"), &NAMES);
+        let containers = Containers::new(&path("compose/compose.yaml"), &NAMES, &SECRETS);
         let origin = containers.network.within("origin", || {
             Origin::start_at(SocketAddr::new(ORIGIN.parse().unwrap(), 80), "web")
         });
@@ -175,6 +179,32 @@ fn clients_do_not_reach_what_is_behind() {
         "172.30.1.22:1344",
     ] {
         let uri = format!("http://{place}/metrics");
+        assert_eq!(layout.get(ADULT, &uri), Some(403), "{uri}");
+    }
+}
+
+#[test]
+fn what_the_network_reports_to_both_proxies_counts_behind_haproxy() {
+    let skips = skip() || tier_missing("RADIUS", program_missing(&["radclient"]));
+    if skips {
+        return;
+    }
+    let layout = Layout::start();
+    assert_eq!(layout.get(ADULT, "http://adult.example/"), Some(200));
+    let report = format!(
+        "Acct-Status-Type = Start\nAcct-Session-Id = \"1\"\nNAS-IP-Address = 10.200.0.2\n\
+         Framed-IP-Address = {ADULT}\nClass = 0x6b696473\n"
+    );
+    for port in [1813, 1814] {
+        let proxy = format!("{HOST}:{port}").parse().unwrap();
+        let (answered, printed) = layout
+            .containers
+            .network
+            .within("client", || radclient(proxy, "nas-secret", &report));
+        assert!(answered, "{printed}");
+    }
+    for nth in 0..8 {
+        let uri = format!("http://adult.example/{nth}");
         assert_eq!(layout.get(ADULT, &uri), Some(403), "{uri}");
     }
 }

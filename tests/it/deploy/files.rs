@@ -30,8 +30,8 @@ fn expect_good(command: &mut Command) -> Output {
 }
 
 #[track_caller]
-fn check(folder: &Path) {
-    let output = run(folder, &["check", "--deny-warnings", "weir.yaml"]);
+fn check(folder: &Path, file: &str) {
+    let output = run(folder, &["check", "--deny-warnings", file]);
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
     assert!(output.status.success(), "{}:\n{text}", folder.display());
@@ -39,11 +39,22 @@ fn check(folder: &Path) {
 
 #[test]
 fn every_configuration_is_good() {
-    check(&path("compose/weir"));
+    check(&path("compose/weir"), "icap-server.yaml");
+    let folder = tempfile::tempdir().unwrap();
+    let proxy = fs::read_to_string(path("compose/weir/proxy.yaml")).unwrap();
+    let proxy = proxy.replace("/run/secrets/", "");
+    let policy = fs::read_to_string(path("compose/weir/policy.yaml")).unwrap();
+    let files = [
+        ("proxy.yaml", proxy.as_str()),
+        ("policy.yaml", &policy),
+        ("nas", "a secret\n"),
+    ];
+    write_files(folder.path(), &files);
+    check(folder.path(), "proxy.yaml");
     for file in kubernetes::FILES {
         let folder = tempfile::tempdir().unwrap();
         kubernetes::write_config(&kubernetes::read(file), folder.path());
-        check(folder.path());
+        check(folder.path(), "weir.yaml");
     }
 }
 
