@@ -1,5 +1,8 @@
 //! RADIUS accounting by programs of others, and the profile of the next request.
 
+mod damages;
+mod icap;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};

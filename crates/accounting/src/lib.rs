@@ -8,6 +8,7 @@ use radius::core::code::Code;
 use radius::core::packet::Packet;
 use radius::core::{rfc2865, rfc2866, rfc2869, rfc3162, rfc4818};
 
+mod authenticator;
 #[cfg(test)]
 mod tests;
 mod vendor;
@@ -97,7 +98,7 @@ impl Request {
         if Code::from(*code) != Code::AccountingRequest {
             return Err(Unread::Code(*code));
         }
-        if !Packet::is_authentic_request(datagram, secret) {
+        if !authenticator::fits(datagram, secret) {
             return Err(Unread::Authenticator);
         }
         let packet = Packet::decode(datagram, secret).map_err(|_| Unread::Attributes)?;
