@@ -4,6 +4,7 @@ pub mod api;
 pub mod gx;
 mod metrics;
 pub mod radius;
+pub mod shared;
 mod subscribers;
 
 use std::time::{SystemTime, UNIX_EPOCH};

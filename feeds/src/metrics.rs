@@ -13,6 +13,7 @@ use sessions::SessionStore;
 use crate::api;
 use crate::gx;
 use crate::radius::Outcome;
+use crate::shared;
 
 /// The metrics of live sessions. Labels are words of enums.
 #[derive(Debug)]
@@ -50,6 +51,13 @@ impl Metrics {
     #[must_use]
     pub fn with_gx(mut self, gx: &gx::Metrics) -> Self {
         gx.register(&mut self.registry);
+        self
+    }
+
+    /// Adds those of a store that several gateways share.
+    #[must_use]
+    pub fn with_shared(mut self, shared: &shared::Metrics) -> Self {
+        shared.register(&mut self.registry);
         self
     }
 

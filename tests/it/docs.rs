@@ -173,7 +173,7 @@ proxy:
   admin: 127.0.0.1:0
   listen: [{mode: explicit, address: '127.0.0.1:0'}]
 icap_server: {admin: '127.0.0.1:0', listen: ['127.0.0.1:0'], categories: lists}
-sessions: {live: {sessions_max: 100}, gx: {peers: [{host: 127.0.0.1, port: 1}], identity: weir.test, realm: test}}
+sessions: {redis: {address: '127.0.0.1:1'}, gx: {peers: [{host: 127.0.0.1, port: 1}], identity: weir.test, realm: test}}
 ";
 
 const POLICY: &str = "

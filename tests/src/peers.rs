@@ -17,6 +17,7 @@ use crate::wait_for;
 pub mod diameter;
 pub mod policy_server;
 pub mod radius;
+pub mod redis;
 pub mod squid;
 
 /// A running program of others.

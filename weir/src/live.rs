@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use feeds::api::{Access, Api, Profiles, Tokens};
 use feeds::radius::Radius;
+use feeds::shared::{self, SharedStore, Watch};
 use feeds::{Basis, Metrics, Subscribers, gx, now_s};
 use policy::PolicySet;
 use service::Drain;
@@ -28,17 +29,22 @@ const GOODBYE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Live {
     pub(crate) subscribers: Arc<Subscribers>,
-    table: Arc<LiveSessions>,
+    /// The sessions, unless they are kept elsewhere.
+    table: Option<Arc<LiveSessions>>,
     metrics: Arc<Metrics>,
     radius: Option<Radius>,
     /// How the policy server is spoken to, until the program ends.
     gx: Option<gx::Config>,
     api: Option<Arc<Api>>,
+    /// How the store that several gateways share is reached, until the program ends.
+    redis: Option<shared::Config>,
     limits: LiveLimits,
     snapshot: Option<PathBuf>,
     drain: Drain,
     /// Ends after the other, so that the policy server may select until nothing changes any more.
     gx_drain: Drain,
+    /// Ends after both.
+    store_drain: Drain,
 }
 
 /// An address where sessions are reported could not be bound.
@@ -56,13 +62,17 @@ impl Live {
         basis: Basis,
         policy: Option<&Arc<PolicySet>>,
     ) -> Result<Self, ListenError> {
-        let table = Arc::new(LiveSessions::new(config.limits));
-        if let Some(path) = &config.snapshot {
-            restore(&table, path);
-        }
-        let store: Arc<dyn SessionStore> = Arc::clone(&table) as _;
+        let store_drain = Drain::default();
+        let redis = shared_config(config);
+        let Store {
+            table,
+            store,
+            metrics,
+        } = match &redis {
+            Some(redis) => Store::elsewhere(redis, &store_drain),
+            None => Store::here(config),
+        };
         let gx_metrics = config.gx.as_ref().map(|_| gx::Metrics::default());
-        let metrics = Metrics::new(Arc::clone(&store));
         let metrics = Arc::new(match &gx_metrics {
             Some(gx) => metrics.with_gx(gx),
             None => metrics,
@@ -74,7 +84,10 @@ impl Live {
             let directory = Arc::clone(&subscribers);
             let policy_server = gx::start(gx, directory, metrics, &gx_drain);
             subscribers.ask(Arc::new(policy_server));
-            subscribers.tell_restored().await;
+            // What is elsewhere was told by the gateways that heard of it.
+            if table.is_some() {
+                subscribers.tell_restored().await;
+            }
         }
         let radius = config.radius.clone();
         let radius = radius.map(|config| Radius::start(config, &subscribers, &metrics, &drain));
@@ -95,10 +108,12 @@ impl Live {
             radius,
             gx: config.gx.clone(),
             api,
+            redis,
             limits: config.limits,
             snapshot: config.snapshot.clone(),
             drain,
             gx_drain,
+            store_drain,
         })
     }
 
@@ -126,6 +141,9 @@ impl Live {
         let mut fixed = Vec::new();
         if config.limits != self.limits {
             fixed.push("sessions.live");
+        }
+        if shared_config(&config) != self.redis {
+            fixed.push("sessions.redis");
         }
         self.snapshot = config.snapshot;
         if config.gx != self.gx {
@@ -165,15 +183,18 @@ impl Live {
         if self.gx_drain.drain(GOODBYE).await.is_err() {
             warn!("a Diameter peer did not answer the goodbye");
         }
-        let Some(path) = self.snapshot else {
+        if self.store_drain.drain(GRACE).await.is_err() {
+            warn!("a change of a session was still under way");
+        }
+        let (Some(path), Some(table)) = (self.snapshot, self.table) else {
             return;
         };
         let mut draft = path.clone().into_os_string();
         draft.push(".new");
         let draft = PathBuf::from(draft);
         let written = tokio::task::spawn_blocking(move || {
-            let sessions = self.table.len();
-            write_whole(&path, &draft, &self.table.snapshot()).map(|()| sessions)
+            let sessions = table.len();
+            write_whole(&path, &draft, &table.snapshot()).map(|()| sessions)
         });
         match written.await {
             Ok(Ok(sessions)) => info!(sessions, "live sessions are kept"),
@@ -182,6 +203,53 @@ impl Live {
             Err(_) => {}
         }
     }
+}
+
+/// Where live sessions are kept, and what is counted of it.
+struct Store {
+    table: Option<Arc<LiveSessions>>,
+    store: Arc<dyn SessionStore>,
+    metrics: Metrics,
+}
+
+impl Store {
+    /// Keeps sessions in this process, with those of the snapshot.
+    fn here(config: &Config) -> Self {
+        let table = Arc::new(LiveSessions::new(config.limits));
+        if let Some(path) = &config.snapshot {
+            restore(&table, path);
+        }
+        let store: Arc<dyn SessionStore> = Arc::clone(&table) as _;
+        Self {
+            table: Some(table),
+            metrics: Metrics::new(Arc::clone(&store)),
+            store,
+        }
+    }
+
+    /// Keeps sessions where other gateways have them too.
+    fn elsewhere(config: &shared::Config, drain: &Drain) -> Self {
+        let shared = shared::Metrics::default();
+        let store: Arc<dyn SessionStore> = SharedStore::start(config.clone(), &shared, drain);
+        Self {
+            table: None,
+            metrics: Metrics::new(Arc::clone(&store)).with_shared(&shared),
+            store,
+        }
+    }
+}
+
+/// Returns how the store that several gateways share is reached, if there is one.
+fn shared_config(config: &Config) -> Option<shared::Config> {
+    let redis = config.redis.as_ref()?;
+    Some(shared::Config {
+        lifetime_s: config.limits.lifetime_s,
+        watch: match &config.gx {
+            Some(_) => Watch::Reported,
+            None => Watch::Nothing,
+        },
+        ..redis.config.clone()
+    })
 }
 
 /// Returns what a configuration says about what the policy server selects.

@@ -299,7 +299,9 @@ impl Directory {
     }
 }
 
-fn unmapped(range: IpNet) -> IpNet {
+/// Returns a range of IPv4 where it is a mapped one.
+#[must_use]
+pub fn unmapped(range: IpNet) -> IpNet {
     let IpNet::V6(v6) = range else {
         return range;
     };

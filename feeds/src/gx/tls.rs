@@ -11,9 +11,9 @@ use xxhash_rust::xxh3::Xxh3;
 #[derive(Clone)]
 pub struct Tls {
     /// What it is judged by, and what we show.
-    pub(super) config: Arc<ClientConfig>,
+    pub(crate) config: Arc<ClientConfig>,
     /// The name that its certificate has to be valid for.
-    pub(super) name: ServerName<'static>,
+    pub(crate) name: ServerName<'static>,
     /// Differs when the texts that it was made of do.
     content: u64,
 }

@@ -272,8 +272,10 @@ impl Servers {
     fn with_live(&self, config: &mut Config) {
         let live = self.live.as_ref();
         let store = live.map(|live| Arc::clone(live.subscribers.store()));
+        let redis = config.live.as_ref().and_then(|live| live.redis.as_ref());
+        let unavailable = redis.map_or(Fallback::NextSource, |redis| redis.unavailable.clone());
         let sessions = std::mem::take(&mut config.sessions);
-        config.sessions = sessions.with_live(store, &Fallback::NextSource);
+        config.sessions = sessions.with_live(store, &unavailable);
     }
 
     /// Returns what an admin endpoint shows of live sessions, if it is the one that does.

@@ -11,6 +11,7 @@ use sessions::{DIGITS_MAX, Digits, Session};
 
 pub mod gx;
 mod live;
+pub mod redis;
 
 pub use live::{
     LIFETIME_S_DEFAULT, LIFETIME_S_MAX, Live, SECRET_FILE_LEN_MAX, SESSIONS_DEFAULT, VALUE_LEN_MAX,
@@ -58,6 +59,7 @@ pub struct Sessions {
     live: Option<live::Table>,
     radius: Option<live::Radius>,
     gx: Option<gx::Gx>,
+    redis: Option<redis::Section>,
     admin: Option<Placed<live::Admin>>,
 }
 
@@ -142,7 +144,8 @@ impl Sessions {
         let admin = self.admin.as_ref();
         let remarks = &mut *reader.remarks;
         let tokens = admin.map(|it| it.value.resolve((files, path), it.place, remarks));
-        let is_fed = radius.is_some() || tokens.is_some() || self.gx.is_some();
+        let is_fed =
+            radius.is_some() || tokens.is_some() || self.gx.is_some() || self.redis.is_some();
         let table = match &self.live {
             Some(table) => table,
             None if is_fed => &live::Table::default(),
@@ -155,9 +158,16 @@ impl Sessions {
             gx.look_for_profiles(!self.rules.is_empty(), &mut reader);
             gx.resolve((files, path), most, &mut reader)
         });
+        let redis = self.redis.as_ref();
+        let redis = redis.and_then(|redis| redis.resolve((files, path), &mut reader));
+        if let (Some(_), Some(snapshot)) = (&self.redis, &table.snapshot) {
+            let text = "sessions in Redis need no snapshot; remove one of the two";
+            reader.remarks.error(snapshot.place, text);
+        }
         // A part that is wrong is left out here, and keeps the rest from being used.
         live.map(|live| Live {
             gx: gx.flatten(),
+            redis,
             ..live
         })
     }

@@ -3,12 +3,10 @@ use ipnet::IpNet;
 use super::*;
 use crate::{Change, ProfileFacts, ProfileRule, Selection};
 
+mod agreement;
 mod model;
 
-const LIMITS: LiveLimits = LiveLimits {
-    sessions_max: 1_000,
-    lifetime_s: 100,
-};
+use model::LIMITS;
 
 #[test]
 fn a_session_is_found_until_it_ends() {

@@ -65,7 +65,7 @@ struct Peer {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct TlsWritten {
+pub(super) struct TlsWritten {
     ca_file: Written,
     name: Option<Written>,
     certificate: Option<Written>,
@@ -90,7 +90,7 @@ struct CapabilityList {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct FallbackProfile {
+pub(super) struct FallbackProfile {
     profile: Written,
 }
 
@@ -103,7 +103,7 @@ struct BackOffWritten {
 
 /// A word, or keys with values.
 #[derive(Debug)]
-enum WordOr<T> {
+pub(super) enum WordOr<T> {
     Word(String),
     Keys(T),
 }
@@ -117,7 +117,7 @@ impl Gx {
         live_max: usize,
         reader: &mut Reader<'_>,
     ) -> Option<Config> {
-        let fallback = self.fallback(reader);
+        let fallback = fallback(self.fallback.as_ref(), reader);
         let remarks = &mut *reader.remarks;
         remarks.counted(&self.peers, PEERS_MAX, "peers");
         let peers = self.peers.value.iter().take(PEERS_MAX);
@@ -242,21 +242,6 @@ impl Gx {
         })
     }
 
-    fn fallback(&self, reader: &mut Reader<'_>) -> Option<Fallback> {
-        let Some(Placed { value, place }) = &self.fallback else {
-            return Some(Fallback::NextSource);
-        };
-        match value {
-            WordOr::Keys(written) => reader.profile(&written.profile).map(Fallback::Profile),
-            WordOr::Word(word) if word == "next_source" => Some(Fallback::NextSource),
-            WordOr::Word(word) => {
-                let words = "`next_source`, `off` or `{profile: NAME}`";
-                word_is("off", word, words, *place, reader.remarks);
-                Some(Fallback::Off)
-            }
-        }
-    }
-
     fn back_off(&self, remarks: &mut Remarks) -> BackOff {
         let written = self.back_off.as_ref();
         let first = written.and_then(|it| it.first_ms.as_ref());
@@ -270,6 +255,25 @@ impl Gx {
             remarks.error(written.place, text);
         }
         back_off
+    }
+}
+
+/// Reads what becomes of sessions that nobody can say anything of; absent: the next source.
+pub(super) fn fallback(
+    written: Option<&Placed<WordOr<FallbackProfile>>>,
+    reader: &mut Reader<'_>,
+) -> Option<Fallback> {
+    let Some(Placed { value, place }) = written else {
+        return Some(Fallback::NextSource);
+    };
+    match value {
+        WordOr::Keys(written) => reader.profile(&written.profile).map(Fallback::Profile),
+        WordOr::Word(word) if word == "next_source" => Some(Fallback::NextSource),
+        WordOr::Word(word) => {
+            let words = "`next_source`, `off` or `{profile: NAME}`";
+            word_is("off", word, words, *place, reader.remarks);
+            Some(Fallback::Off)
+        }
     }
 }
 
@@ -312,7 +316,7 @@ impl Peer {
 }
 
 impl TlsWritten {
-    fn resolve(
+    pub(super) fn resolve(
         &self,
         (files, path): (Files, &Path),
         host: &Written,

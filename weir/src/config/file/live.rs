@@ -11,6 +11,7 @@ use policy::written::{Placed, Remarks, Written};
 use serde::Deserialize;
 use sessions::{Fallback, LiveLimits, SESSIONS_MAX};
 
+use super::redis::Redis;
 use super::{PRIORITY_MAX, Reader};
 use crate::files::{Files, beside};
 
@@ -36,13 +37,15 @@ pub struct Live {
     pub radius: Option<radius::Config>,
     /// The policy server that is told of them.
     pub gx: Option<gx::Config>,
+    /// Where several gateways keep them; none: they are in this process.
+    pub redis: Option<Redis>,
     /// Who may ask about them and change them at the admin endpoint; none: nobody.
     pub tokens: Option<Tokens>,
 }
 
 impl Live {
-    /// Returns the profiles that attributes of reports stand for, or a policy server that does not
-    /// answer, by name.
+    /// Returns the profiles that attributes of reports stand for, or a policy server or store that
+    /// does not answer, by name.
     pub fn profiles(&self) -> impl Iterator<Item = &Arc<str>> {
         let radius = self.radius.iter();
         let hinted = radius.flat_map(|radius| radius.profiles.iter().map(|it| &it.profile));
@@ -50,7 +53,14 @@ impl Live {
             Fallback::Profile(name) => Some(name),
             Fallback::NextSource | Fallback::Off => None,
         });
-        hinted.chain(fallback)
+        let unavailable = self
+            .redis
+            .as_ref()
+            .and_then(|redis| match &redis.unavailable {
+                Fallback::Profile(name) => Some(name),
+                Fallback::NextSource | Fallback::Off => None,
+            });
+        hinted.chain(fallback).chain(unavailable)
     }
 }
 
@@ -59,7 +69,7 @@ impl Live {
 pub(super) struct Table {
     sessions_max: Option<Written>,
     lifetime_s: Option<Written>,
-    snapshot: Option<Written>,
+    pub(super) snapshot: Option<Written>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -118,6 +128,7 @@ impl Table {
             radius,
             tokens,
             gx: None,
+            redis: None,
         })
     }
 }
