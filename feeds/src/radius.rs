@@ -165,6 +165,9 @@ impl Shared {
             Ok(request) => request,
             Err(wrong) => return Taken::Known(Outcome::of(wrong), None),
         };
+        if request.asks_for_status() {
+            return Taken::Known(Outcome::Status, request.answer());
+        }
         if self
             .recent()
             .has(recent::key(from.ip(), request.authenticator()))

@@ -24,7 +24,7 @@ const HEADER_LEN: usize = 20;
 /// NAS-IPv6-Address (RFC 3162).
 const NAS_IPV6_ADDRESS: u8 = rfc3162::NAS_IPV6_ADDRESS_TYPE;
 
-/// An Accounting-Request whose authenticator fits.
+/// An Accounting-Request or a Status-Server whose authenticator fits.
 #[derive(Clone)]
 pub struct Request {
     packet: Packet,
@@ -65,8 +65,8 @@ pub enum Unread {
     /// Shorter than it says, or than a header.
     #[error("fewer bytes than the header announces")]
     Truncated,
-    /// Not an Accounting-Request.
-    #[error("code {0} where 4, Accounting-Request, is accepted")]
+    /// Neither an Accounting-Request nor a Status-Server.
+    #[error("code {0} where 4, Accounting-Request, or 12, Status-Server, is accepted")]
     Code(u8),
     /// The secret is another one, or the bytes were changed.
     #[error("the authenticator does not fit the secret")]
@@ -95,14 +95,26 @@ impl Request {
         if len < HEADER_LEN {
             return Err(Unread::Truncated);
         }
-        if Code::from(*code) != Code::AccountingRequest {
+        let is_known = if Code::from(*code) == Code::AccountingRequest {
+            authenticator::fits(datagram, secret)
+        } else if Code::from(*code) == Code::StatusServer {
+            // Its Request Authenticator is a random number (RFC 5997 section 3).
+            authenticator::is_signed(datagram, secret)
+        } else {
             return Err(Unread::Code(*code));
-        }
-        if !authenticator::fits(datagram, secret) {
+        };
+        if !is_known {
             return Err(Unread::Authenticator);
         }
         let packet = Packet::decode(datagram, secret).map_err(|_| Unread::Attributes)?;
         Ok(Self { packet })
+    }
+
+    /// Returns whether this only asks whether somebody is here: a Status-Server (RFC 5997), which
+    /// changes nothing whatever it says.
+    #[must_use]
+    pub fn asks_for_status(&self) -> bool {
+        self.packet.get_code() == Code::StatusServer
     }
 
     /// Returns the Accounting-Response, with every Proxy-State in order (RFC 2866 section 5.2).

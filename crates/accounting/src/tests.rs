@@ -73,11 +73,14 @@ fn no_changed_bit_goes_unseen() {
 #[test]
 fn other_codes_are_refused_before_their_authenticators() {
     // The codec calls every Access-Request and Status-Server authentic.
-    for code in [0, 1, 2, 5, 12, 40, 255] {
+    for code in [0, 1, 2, 5, 11, 13, 40, 255] {
         let mut bytes = start();
         bytes[0] = code;
         assert_eq!(read(&bytes).unwrap_err(), Unread::Code(code));
     }
+    let mut unsigned = start();
+    unsigned[0] = 12;
+    assert_eq!(read(&unsigned).unwrap_err(), Unread::Authenticator);
 }
 
 #[test]

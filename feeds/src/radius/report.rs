@@ -21,6 +21,8 @@ pub enum Outcome {
     Closed,
     /// A NAS was switched on or off.
     Switched,
+    /// Somebody asked whether we are here: answered.
+    Status,
     /// The same bytes were taken before: answered, and nothing else.
     Repeated,
     /// Something later is known of the session or its address: answered, nothing changed.
@@ -58,6 +60,7 @@ impl Outcome {
             Self::Changed => "changed",
             Self::Closed => "closed",
             Self::Switched => "switched",
+            Self::Status => "status",
             Self::Repeated => "repeated",
             Self::Stale => "stale",
             Self::Ignored => "ignored",

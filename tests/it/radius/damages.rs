@@ -3,6 +3,8 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
+use tests::peers::radius::status;
+
 use super::*;
 
 /// Returns the bytes that radclient sends for a report.
@@ -78,4 +80,19 @@ fn what_is_damaged_or_comes_again_changes_nothing() {
     assert_eq!(world.outcome("opened"), 1);
     assert_eq!(world.gateway.metric("weir_live_sessions"), 0);
     assert_eq!(world.ask(), "passed", "what ended does not return");
+}
+
+#[test]
+fn who_asks_for_the_status_is_answered_if_it_knows_the_secret() {
+    if is_missing() {
+        return;
+    }
+    let mut world = World::start();
+    let (answered, printed) = status(world.radius, SECRET);
+    assert!(answered, "{printed}");
+    let (answered, printed) = status(world.radius, "another");
+    assert!(!answered, "{printed}");
+    assert_eq!(world.outcome("status"), 1);
+    assert_eq!(world.outcome("wrong_secret"), 1);
+    assert_eq!(world.gateway.metric("weir_live_sessions"), 0);
 }

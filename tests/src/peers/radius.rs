@@ -27,8 +27,19 @@ pub struct Relay {
 /// Sends an accounting request once, or again until it is answered, with the attributes that the
 /// lines name; returns whether there was a good answer, and what radclient printed.
 pub fn radclient(to: SocketAddr, secret: &str, lines: &str) -> (bool, String) {
+    ask(to, "acct", secret, lines)
+}
+
+/// Asks by Status-Server whether somebody is there; returns whether there was a good answer, and
+/// what radclient printed.
+pub fn status(to: SocketAddr, secret: &str) -> (bool, String) {
+    let lines = "Message-Authenticator = 0x00\nResponse-Packet-Type = Accounting-Response\n";
+    ask(to, "status", secret, lines)
+}
+
+fn ask(to: SocketAddr, kind: &str, secret: &str, lines: &str) -> (bool, String) {
     let mut child = Command::new("radclient")
-        .args(["-x", "-r", "1", "-t", "2", &to.to_string(), "acct", secret])
+        .args(["-x", "-r", "1", "-t", "2", &to.to_string(), kind, secret])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
