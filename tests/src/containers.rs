@@ -1,7 +1,7 @@
 //! The services of a compose file without a daemon for containers: each with the addresses, files,
 //! user and capabilities that the file gives it, in namespaces for network and mounts.
 //!
-//! Nothing in the files is replaced but the programs of `PROGRAMS`. Needs root, as
+//! Nothing in the files is replaced but the words of `HERE`. Needs root, as
 //! [`missing`] finds out.
 
 use std::collections::BTreeMap;
@@ -15,8 +15,9 @@ use tempfile::TempDir;
 use crate::network::Network;
 use crate::program::{Program, weir, write_files};
 
-/// Programs of the images, and what the machine has in their place.
-const PROGRAMS: [(&str, &str); 1] = [("valkey-server", "redis-server")];
+/// Words of the file, and what the machine has in their place: it has no `/data`, and this is no
+/// reason to give it one.
+const HERE: [(&str, &str); 2] = [("valkey-server", "redis-server"), ("/data", "/srv/data")];
 
 /// What the image `weir` starts, and where.
 const WEIR: &str = "/usr/local/bin/weir";
@@ -28,7 +29,7 @@ const ENTER: &str = r#"
 set -eu
 cd /
 mount -t tmpfs tmpfs /mnt
-for folder in etc usr/local run; do
+for folder in etc usr/local run srv; do
     name=$(echo $folder | tr / _)
     mkdir /mnt/$name /mnt/$name.work
     mount -t overlay overlay -o lowerdir=/$folder,upperdir=/mnt/$name,workdir=/mnt/$name.work /$folder
@@ -38,11 +39,16 @@ volume() { # FROM TO
     if [ -d "$1" ]; then mkdir -p "$2"; else : >"$2"; fi
     mount --bind "$1" "$2"
 }
+writable() { # TO
+    mkdir -p /mnt/volume "$1"
+    chown "$user" /mnt/volume
+    mount --bind /mnt/volume "$1"
+}
+user=$3
 eval "$1"
-for folder in / /mnt /etc /usr/local /run; do mount -o remount,bind,ro $folder; done
+for folder in / /mnt /etc /usr/local /run /srv; do mount -o remount,bind,ro $folder; done
 # The machine may allow less than the file.
 ulimit -n "$2" 2>/dev/null || :
-user=$3
 shift 3
 exec setpriv --reuid "${user%:*}" --regid "${user#*:}" --clear-groups --no-new-privs \
     --bounding-set -all --inh-caps -all --ambient-caps -all "$@"
@@ -189,20 +195,13 @@ impl Containers {
         assert!(service.read_only, "{name}");
         assert_eq!(service.cap_drop, ["ALL"], "{name}");
         assert_eq!(service.security_opt, ["no-new-privileges:true"], "{name}");
-        let mut program = service.command.clone();
-        if service.image == "weir" {
-            program.insert(0, WEIR.to_owned());
-        }
-        for (of_image, here) in PROGRAMS {
-            if program[0] == of_image {
-                here.clone_into(&mut program[0]);
-            }
-        }
+        let words = service.command.iter().map(|word| here(word));
+        let image = (service.image == "weir").then_some(WEIR);
+        let program: Vec<&str> = image.into_iter().chain(words).collect();
         let mut command: Command = self.network.command(&space(name), "sh");
         let descriptors = service.ulimits.nofile.to_string();
         command.args(["-c", ENTER, "sh", &self.volumes(service)]);
         command.args([&descriptors, &service.user]);
-        let program: Vec<&str> = program.iter().map(String::as_str).collect();
         Program::start_by(command, &program, &[])
     }
 
@@ -215,14 +214,14 @@ impl Containers {
         );
         for volume in &service.volumes {
             let parts: Vec<&str> = volume.split(':').collect();
-            let [from, to, "ro"] = parts[..] else {
-                panic!("`{volume}` is not FROM:TO:ro");
+            let _ = match parts[..] {
+                [from, to, "ro"] => {
+                    let from = self.folder.join(from);
+                    writeln!(commands, "volume '{}' '{to}'", from.display())
+                }
+                [_, to] => writeln!(commands, "writable '{}'", here(to)),
+                _ => panic!("`{volume}` is neither FROM:TO:ro nor NAME:TO"),
             };
-            let _ = writeln!(
-                commands,
-                "volume '{}' '{to}'",
-                self.folder.join(from).display()
-            );
         }
         for secret in &service.secrets {
             let from = self.secrets.path().join(&self.file.secrets[secret].file);
@@ -234,6 +233,12 @@ impl Containers {
         }
         commands
     }
+}
+
+fn here(word: &str) -> &str {
+    HERE.iter()
+        .find(|(it, _)| *it == word)
+        .map_or(word, |(_, here)| here)
 }
 
 fn space(service: &str) -> String {

@@ -1,4 +1,4 @@
-//! The compose file: HAProxy, two proxies, two ICAP servers, from its own files.
+//! The compose file: HAProxy, two proxies, two ICAP servers, Valkey, from its own files.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -15,7 +15,14 @@ use super::path;
 const NAMES: [&str; 3] = ["web.example", "adult.example", "malware.example"];
 
 /// What the operator writes.
-const SECRETS: [(&str, &str); 1] = [("secrets/nas", "nas-secret\n")];
+const SECRETS: [(&str, &str); 3] = [
+    ("secrets/nas", "nas-secret\n"),
+    ("secrets/valkey-password", "open-sesame\n"),
+    (
+        "secrets/valkey-users",
+        "user default off\nuser weir on >open-sesame ~weir:* &* +@all -@admin\n",
+    ),
+];
 
 /// An address that the file gives the profile `child`, and one that it does not.
 const CHILD: &str = "10.64.0.7";
@@ -45,7 +52,7 @@ impl Layout {
             running,
         };
         for admin in ADMINS {
-            layout.wait_for_icap(admin);
+            layout.wait_for_peers(admin);
         }
         wait_for("a way to a proxy", || {
             layout.get(ADULT, "http://web.example/")
@@ -53,14 +60,13 @@ impl Layout {
         layout
     }
 
-    /// Waits until a proxy asks both ICAP servers.
+    /// Waits until a proxy asks both ICAP servers and Valkey.
     #[track_caller]
-    fn wait_for_icap(&self, admin: &str) {
+    fn wait_for_peers(&self, admin: &str) {
         wait_for("a proxy with two ICAP servers", || {
             let page = self.admin(admin, "/metrics")?;
-            page.lines()
-                .any(|line| line == "weir_icap_endpoints_up 2")
-                .then_some(())
+            let has = |row: &str| page.lines().any(|line| line == row);
+            (has("weir_icap_endpoints_up 2") && has("weir_session_store_up 1")).then_some(())
         });
     }
 
@@ -116,6 +122,31 @@ impl Layout {
         self.running[proxy].decisions(&[turn]).len()
     }
 
+    /// Reports a session of [`ADULT`] that has the profile `child`, at this published port.
+    #[track_caller]
+    fn report(&self, port: u16, status: &str) {
+        let report = format!(
+            "Acct-Status-Type = {status}\nAcct-Session-Id = \"1\"\nNAS-IP-Address = 10.200.0.2\n\
+             Framed-IP-Address = {ADULT}\nClass = 0x6b696473\n"
+        );
+        let proxy = format!("{HOST}:{port}").parse().unwrap();
+        let network = &self.containers.network;
+        let (answered, printed) =
+            network.within("client", || radclient(proxy, "nas-secret", &report));
+        assert!(answered, "{printed}");
+    }
+
+    /// Asks as [`ADULT`] until both proxies decided, each time as for a child.
+    #[track_caller]
+    fn is_child(&self, turn: &str) {
+        wait_for("decisions of both proxies", || {
+            let uri = format!("http://adult.example/{turn}");
+            assert_eq!(self.get(ADULT, &uri), Some(403), "{uri}");
+            let decided = |proxy: &str| self.decided(proxy, &uri) > 0;
+            (decided("proxy-1") && decided("proxy-2")).then_some(())
+        });
+    }
+
     #[track_caller]
     fn kill(&mut self, name: &str) {
         let mut program = self.running.remove(name).unwrap();
@@ -125,7 +156,9 @@ impl Layout {
 }
 
 fn skip() -> bool {
-    tier_missing("transparent", missing()) || tier_missing("HAProxy", program_missing(&["haproxy"]))
+    tier_missing("transparent", missing())
+        || tier_missing("HAProxy", program_missing(&["haproxy"]))
+        || tier_missing("Valkey", program_missing(&["redis-server"]))
 }
 
 #[test]
@@ -184,27 +217,22 @@ fn clients_do_not_reach_what_is_behind() {
 }
 
 #[test]
-fn what_the_network_reports_to_both_proxies_counts_behind_haproxy() {
+fn what_the_network_reports_to_one_proxy_counts_at_both() {
     let skips = skip() || tier_missing("RADIUS", program_missing(&["radclient"]));
     if skips {
         return;
     }
-    let layout = Layout::start();
+    let mut layout = Layout::start();
     assert_eq!(layout.get(ADULT, "http://adult.example/"), Some(200));
-    let report = format!(
-        "Acct-Status-Type = Start\nAcct-Session-Id = \"1\"\nNAS-IP-Address = 10.200.0.2\n\
-         Framed-IP-Address = {ADULT}\nClass = 0x6b696473\n"
-    );
-    for port in [1813, 1814] {
-        let proxy = format!("{HOST}:{port}").parse().unwrap();
-        let (answered, printed) = layout
-            .containers
-            .network
-            .within("client", || radclient(proxy, "nas-secret", &report));
-        assert!(answered, "{printed}");
-    }
-    for nth in 0..8 {
-        let uri = format!("http://adult.example/{nth}");
-        assert_eq!(layout.get(ADULT, &uri), Some(403), "{uri}");
-    }
+    layout.report(1813, "Start");
+    layout.is_child("both");
+    // A proxy that starts knows what was reported to another, and what is reported to one alone ends it.
+    layout.kill("proxy-1");
+    let again = layout.containers.start("proxy-1");
+    layout.running.insert("proxy-1".to_owned(), again);
+    layout.wait_for_peers(ADMINS[0]);
+    layout.is_child("again");
+    layout.kill("proxy-1");
+    layout.report(1814, "Stop");
+    assert_eq!(layout.get(ADULT, "http://adult.example/end"), Some(200));
 }

@@ -48,6 +48,7 @@ fn every_configuration_is_good() {
         ("proxy.yaml", proxy.as_str()),
         ("policy.yaml", &policy),
         ("nas", "a secret\n"),
+        ("valkey-password", "a secret\n"),
     ];
     write_files(folder.path(), &files);
     check(folder.path(), "proxy.yaml");
