@@ -41,6 +41,7 @@ mod s4;
 mod schemas;
 mod session_api;
 mod settings;
+mod shared_sessions;
 mod sni_check;
 mod squid;
 mod times;

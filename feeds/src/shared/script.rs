@@ -8,27 +8,30 @@ pub(super) const CHANGES_MAX: usize = 128;
 /// For each change: what it expects of which keys, then what to write. Answers for each change
 /// that it is written, or what its keys have.
 pub(super) const SCRIPT: &str = r"
-local at = redis.call('MGET', unpack(KEYS))
+local keys, args, call = KEYS, ARGV, redis.call
+local at = call('MGET', unpack(keys))
 local a, told = 2, {}
-for change = 1, tonumber(ARGV[1]) do
-  local fits, looked = true, {}
-  for i = 1, tonumber(ARGV[a]) do
-    local key = tonumber(ARGV[a + 1])
-    looked[i] = key
-    if (at[key] or '') ~= ARGV[a + 2] then fits = false end
-    a = a + 2
+for change = 1, args[1] do
+  local first, fits = a + 1, true
+  local last = a + args[a] * 2
+  for i = first, last, 2 do
+    if (at[args[i] + 0] or '') ~= args[i + 1] then
+      fits = false
+      break
+    end
   end
-  a = a + 1
-  for _ = 1, tonumber(ARGV[a]) do
-    local value, seconds, count = ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3])
+  a = last + 1
+  local writes = args[a]
+  for _ = 1, writes do
+    local value, seconds, count = args[a + 1], args[a + 2], args[a + 3]
     a = a + 3
-    for i = 1, count do
-      local key = tonumber(ARGV[a + i])
-      if fits then
+    if fits then
+      for i = a + 1, a + count do
+        local key = args[i] + 0
         at[key] = value
-        if value == '' then redis.call('DEL', KEYS[key])
-        elseif seconds == '0' then redis.call('SET', KEYS[key], value)
-        else redis.call('SET', KEYS[key], value, 'EX', seconds) end
+        if value == '' then call('DEL', keys[key])
+        elseif seconds == '0' then call('SET', keys[key], value)
+        else call('SETEX', keys[key], seconds, value) end
       end
     end
     a = a + count
@@ -37,7 +40,7 @@ for change = 1, tonumber(ARGV[1]) do
   if fits then told[change] = 1
   else
     local now = {}
-    for i, key in ipairs(looked) do now[i] = at[key] or '' end
+    for i = first, last, 2 do now[#now + 1] = at[args[i] + 0] or '' end
     told[change] = now
   end
 end

@@ -1,0 +1,176 @@
+//! Two gateways that share their live sessions in a real Redis.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use tempfile::TempDir;
+use tests::client::Client;
+use tests::gateway::{Gateway, Setup};
+use tests::origin::Origin;
+use tests::peers::radius::radclient;
+use tests::peers::redis::Redis;
+use tests::{program_missing, tier_missing, wait_for};
+
+use crate::radius::{KIDS, SECRET, START};
+
+/// Each profile leads somewhere else, so that an answer names it. Without one a request passes.
+const POLICY: &str = r#"
+profiles:
+  kids: {unknown_action: {redirect: "http://kids.test/?m=%M&i=%S"}, default_action: block, error_action: block, undecidable_action: block}
+  away: {unknown_action: {redirect: "http://away.test/"}, default_action: block, error_action: block, undecidable_action: block}
+"#;
+
+const STOP: &str = "Acct-Status-Type = Stop\nAcct-Session-Id = \"0A01\"\n\
+    NAS-IP-Address = 192.0.2.1\nFramed-IP-Address = 127.0.0.2\n";
+
+/// Two proxies, each with a RADIUS listener.
+struct World {
+    gateways: [Gateway; 2],
+    radius: Vec<SocketAddr>,
+    _origin: Origin,
+    _files: TempDir,
+}
+
+impl World {
+    fn start(redis: &Redis, lines: &str) -> Self {
+        let files = tempfile::tempdir().unwrap();
+        std::fs::write(files.path().join("secret"), format!("{SECRET}\n")).unwrap();
+        std::fs::write(files.path().join("password"), "right\n").unwrap();
+        let origin = Origin::start("web");
+        let setup = Setup::new(POLICY)
+            .host("web.test", origin.address)
+            .line(&sessions(redis, files.path(), lines));
+        let gateways = [setup.start(), setup.start()];
+        let radius = gateways.iter().map(radius).collect();
+        Self {
+            gateways,
+            radius,
+            _origin: origin,
+            _files: files,
+        }
+    }
+
+    fn wait_until(&mut self, up: u64) {
+        for gateway in &mut self.gateways {
+            gateway.wait_for_metric("weir_session_store_up", |it| it == up);
+        }
+    }
+
+    /// Asks a gateway as the client at this address; returns where that leads, or `passed`.
+    fn ask(&self, gateway: usize, client: &str) -> String {
+        let mut client = self.gateways[gateway].client_at(client);
+        let response = client.get("http://web.test/page");
+        let location = response.header("location").map(str::to_owned);
+        location.unwrap_or_else(|| {
+            assert_eq!(response.status, 200);
+            "passed".to_owned()
+        })
+    }
+
+    fn report(&self, gateway: usize, lines: &str) -> bool {
+        radclient(self.radius[gateway], SECRET, lines).0
+    }
+}
+
+fn radius(gateway: &Gateway) -> SocketAddr {
+    let line = gateway.program.wait_for_line(&["\"listener\":\"radius\""]);
+    let json: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let fields = json.get("fields").unwrap_or(&json);
+    fields["address"].as_str().unwrap().parse().unwrap()
+}
+
+fn sessions(redis: &Redis, files: &Path, lines: &str) -> String {
+    let (files, socket) = (files.display(), redis.socket());
+    format!(
+        "sessions:
+  live: {{lifetime_s: 600}}
+  redis: {{address: 'unix:{}', timeout_ms: 2000{lines}}}
+  radius:
+    listen: ['127.0.0.1:0']
+    clients: [{{address: 127.0.0.1, secret_file: '{files}/secret'}}]
+    profiles:
+      - {{attribute: class, value: kids, profile: kids, priority: 1}}",
+        socket.display()
+    )
+    .replace("FILES", &files.to_string())
+}
+
+fn is_missing() -> bool {
+    let missing = program_missing(&["redis-server", "radclient"]);
+    tier_missing("9 (Redis)", missing)
+}
+
+#[test]
+fn what_is_reported_at_one_gateway_is_in_force_at_the_other() {
+    if is_missing() {
+        return;
+    }
+    let redis = Redis::start(&["--requirepass", "right"]);
+    let lines = ", password_file: 'FILES/password', realm: north";
+    let mut world = World::start(&redis, lines);
+    world.wait_until(1);
+    assert_eq!(world.ask(1, "127.0.0.2"), "passed");
+    assert!(world.report(0, START));
+    assert_eq!(world.ask(0, "127.0.0.2"), KIDS, "its own next request");
+    wait_for("the profile at the other", || {
+        (world.ask(1, "127.0.0.2") == KIDS).then_some(())
+    });
+    assert!(world.report(1, STOP));
+    assert_eq!(world.ask(1, "127.0.0.2"), "passed");
+    wait_for("the end at the other", || {
+        (world.ask(0, "127.0.0.2") == "passed").then_some(())
+    });
+    for gateway in &mut world.gateways {
+        assert_eq!(gateway.program.stop(), 0);
+    }
+}
+
+#[test]
+fn known_sessions_outlive_redis_and_others_take_the_action() {
+    if is_missing() {
+        return;
+    }
+    let mut redis = Redis::start(&["--appendonly", "yes"]);
+    let mut world = World::start(&redis, ", unavailable: {profile: away}");
+    world.wait_until(1);
+    assert!(world.report(0, START));
+    wait_for("the profile at the other", || {
+        (world.ask(1, "127.0.0.2") == KIDS).then_some(())
+    });
+    redis.kill();
+    world.wait_until(0);
+    assert_eq!(world.ask(1, "127.0.0.2"), KIDS, "known");
+    assert_eq!(world.ask(1, "127.0.0.3"), "http://away.test/", "not known");
+    let other = START
+        .replace("0A01", "0A02")
+        .replace("127.0.0.2", "127.0.0.3");
+    assert!(!world.report(0, &other), "nobody keeps it");
+    redis.start_again();
+    world.wait_until(1);
+    assert_eq!(world.ask(0, "127.0.0.2"), KIDS, "it was acknowledged");
+    assert!(world.report(0, &other));
+    wait_for("the profile at the other", || {
+        (world.ask(1, "127.0.0.3") == KIDS).then_some(())
+    });
+}
+
+#[test]
+fn a_gateway_starts_and_is_ready_without_redis() {
+    if is_missing() {
+        return;
+    }
+    let redis = Redis::start(&["--requirepass", "other"]);
+    let lines = ", password_file: 'FILES/password', unavailable: 'off'";
+    let mut world = World::start(&redis, lines);
+    for gateway in &mut world.gateways {
+        gateway
+            .program
+            .wait_for_line(&["the store of sessions cannot be reached", "WRONGPASS"]);
+        let admin = gateway.program.address("proxy_admin", 0);
+        let mut client = Client::connect(admin);
+        client.send("GET /ready HTTP/1.1\r\nHost: admin\r\n\r\n");
+        assert_eq!(client.response().status, 200);
+    }
+    assert_eq!(world.ask(0, "127.0.0.2"), "passed", "it is not filtered");
+    assert!(!world.report(0, START), "nobody keeps it");
+}
