@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
 
 use super::Shared;
-use super::link::{Fault, Open};
+use super::link::{CHANGE, Fault, Open};
 use super::script::{CHANGES_MAX, Request, Told, answer, command};
 use super::sight::{Planned, Read, plan};
 use crate::UNDER_WAY_MAX;
@@ -317,12 +317,12 @@ impl Shared {
 
     async fn call(&self, open: &Open, requests: &[Request]) -> Result<Vec<Told>, Fault> {
         let known = command(requests, "EVALSHA", &open.script);
-        let value = match self.ask(open, "change", &known).await {
+        let value = match self.ask(open, CHANGE, &known).await {
             Err(Fault::Refused(error))
                 if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) =>
             {
                 let whole = command(requests, "EVAL", super::script::SCRIPT);
-                self.ask(open, "change", &whole).await?
+                self.ask(open, CHANGE, &whole).await?
             }
             value => value?,
         };

@@ -33,6 +33,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// How often the store is asked whether it is there, though nothing else is asked.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 
+/// What a change is called.
+pub(super) const CHANGE: &str = "change";
+
 /// The connection, if there is one.
 #[derive(Debug, Default)]
 pub(super) struct Link {
@@ -50,7 +53,10 @@ pub(super) struct Open {
     pub(super) number: u32,
     /// What the store calls the script.
     pub(super) script: String,
+    /// For questions: the store tells when their answers change.
     connection: MultiplexedConnection,
+    /// For changes. What a script reads would be tracked too, and told of as it writes.
+    changes: MultiplexedConnection,
 }
 
 /// Why there is no answer.
@@ -97,7 +103,10 @@ impl Shared {
         call: &'static str,
         command: &Cmd,
     ) -> Result<Value, Fault> {
-        let mut connection = open.connection.clone();
+        let mut connection = match call {
+            CHANGE => open.changes.clone(),
+            _ => open.connection.clone(),
+        };
         let began = Instant::now();
         let answer = timeout(
             self.config.timeout,
@@ -182,7 +191,10 @@ impl Shared {
             if self.link.is_lost.load(Ordering::Acquire) {
                 return;
             }
-            if let Err(fault) = self.ask(open, "ping", &redis::cmd("PING")).await {
+            let ping = redis::cmd("PING");
+            let answers =
+                tokio::join!(self.ask(open, "ping", &ping), self.ask(open, CHANGE, &ping));
+            if let (Err(fault), _) | (_, Err(fault)) = answers {
                 debug!(?fault, "the store of sessions is not there");
                 return;
             }
@@ -192,7 +204,33 @@ impl Shared {
     async fn connect(self: &Arc<Self>, drain: &Drain) -> Result<Arc<Open>, Unconnected> {
         let number = self.epochs.next();
         self.link.is_lost.store(false, Ordering::Release);
-        let mut connection = match &self.config.address {
+        let mut connection = self.dial(number, drain).await?;
+        let changes = self.dial(number, drain).await?;
+        let mut tracking = redis::cmd("CLIENT");
+        tracking.arg("TRACKING").arg("ON");
+        tracking.query_async::<()>(&mut connection).await?;
+        let mut load = redis::cmd("SCRIPT");
+        let script = load.arg("LOAD").arg(SCRIPT);
+        let script: String = script.query_async(&mut connection).await?;
+        let mut lengths = redis::cmd("GET");
+        lengths.arg(self.keys.lengths());
+        let lengths: Option<Vec<u8>> = lengths.query_async(&mut connection).await?;
+        self.lengths
+            .set(&super::lengths::Written::read(lengths.as_deref()));
+        Ok(Arc::new(Open {
+            number,
+            script,
+            connection,
+            changes,
+        }))
+    }
+
+    async fn dial(
+        self: &Arc<Self>,
+        number: u32,
+        drain: &Drain,
+    ) -> Result<MultiplexedConnection, Unconnected> {
+        Ok(match &self.config.address {
             Address::Unix(path) => {
                 let stream = UnixStream::connect(path).await?;
                 self.login(stream, number, drain).await?
@@ -209,23 +247,7 @@ impl Shared {
                     }
                 }
             }
-        };
-        let mut tracking = redis::cmd("CLIENT");
-        tracking.arg("TRACKING").arg("ON");
-        tracking.query_async::<()>(&mut connection).await?;
-        let mut load = redis::cmd("SCRIPT");
-        let script = load.arg("LOAD").arg(SCRIPT);
-        let script: String = script.query_async(&mut connection).await?;
-        let mut lengths = redis::cmd("GET");
-        lengths.arg(self.keys.lengths());
-        let lengths: Option<Vec<u8>> = lengths.query_async(&mut connection).await?;
-        self.lengths
-            .set(&super::lengths::Written::read(lengths.as_deref()));
-        Ok(Arc::new(Open {
-            number,
-            script,
-            connection,
-        }))
+        })
     }
 
     async fn login<S>(
