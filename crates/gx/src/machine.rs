@@ -189,6 +189,9 @@ impl Gx {
                 (State::Absent | State::Released, Wish::Tell) => RequestType::Initial,
                 (State::Present, Wish::Tell) => RequestType::Update,
                 (State::Present, Wish::End | Wish::Release) => RequestType::Termination,
+                (State::Absent, Wish::End | Wish::Release) if held.may_be_there => {
+                    RequestType::Termination
+                }
                 (State::Absent | State::Released, Wish::End) => {
                     self.forget(key);
                     continue;
@@ -234,6 +237,7 @@ impl Gx {
         let answer = match answer {
             Ok(answer) => answer,
             Err(bad) => {
+                held.may_be_there = true;
                 self.notes.push_back(Note::BadAnswer(bad));
                 return self.undecided(key, kind, now);
             }
@@ -262,10 +266,8 @@ impl Gx {
         };
         // What one host of the realm does not answer, another may.
         held.host = None;
-        if held.wish == Wish::End && failure != Failure::NoPeer && kind == RequestType::Initial {
-            // The request may have arrived: what has ended here must not stay there.
-            held.state = State::Present;
-        }
+        // The request may have arrived: what ends here, now or later, must not stay there.
+        held.may_be_there |= failure != Failure::NoPeer;
     }
 
     /// The policy server asks something. Returns the answer to it.
@@ -345,6 +347,7 @@ impl Gx {
                 self.enqueue(key);
             }
             Err(bad) => {
+                held.may_be_there = true;
                 self.notes.push_back(Note::BadAnswer(bad));
                 self.undecided(key, kind, now);
             }

@@ -18,6 +18,9 @@ pub(super) struct Held {
     pub(super) id: Arc<str>,
     pub(super) subscriber: Arc<Subscriber>,
     pub(super) state: State,
+    /// Whether the policy server may know it where it is absent: it was asked for, and no answer
+    /// said what became of that.
+    pub(super) may_be_there: bool,
     pub(super) wish: Wish,
     /// In `ready`, or waiting in `later` until then.
     pub(super) queue: Queue,

@@ -40,6 +40,7 @@ impl Gx {
                 id,
                 subscriber,
                 state: State::Absent,
+                may_be_there: false,
                 wish: Wish::Tell,
                 queue: Queue::Nowhere,
                 number: 0,
@@ -117,6 +118,7 @@ impl Gx {
             held.id = id;
             held.number = 0;
             held.host = None;
+            held.may_be_there = false;
         }
         debug_assert_eq!(self.ids.len(), self.sessions.len());
     }

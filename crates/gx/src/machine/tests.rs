@@ -260,6 +260,41 @@ fn what_may_have_arrived_is_ended_there_too() {
 }
 
 #[test]
+fn what_may_have_arrived_is_ended_there_however_late_it_ends() {
+    let unclear: [fn(&mut World); 3] = [
+        |world| world.gx.failed(ONE, Failure::Deadline, world.now),
+        |world| world.answer(ONE, &[Avp::optional(SN_CF_POLICY_ID, "not a number")]),
+        |world| {
+            let mut reply = World::ccr().answer(result::SUCCESS, &pcrf());
+            reply.avps.push(Avp::mandatory(SESSION_ID, "another;1;1"));
+            world.gx.answered(ONE, &reply, world.now);
+        },
+    ];
+    for unclear in unclear {
+        let mut world = World::new();
+        world.open(ONE);
+        world.request(RequestType::Initial, 0);
+        unclear(&mut world);
+        assert!(world.gx.next_request().is_none(), "it is asked for later");
+        world.gx.tell(SessionEvent::Closed(ONE), world.now).unwrap();
+        world.request(RequestType::Termination, 1);
+        world.answer(ONE, &[]);
+        assert!(world.gx.is_empty());
+    }
+}
+
+#[test]
+fn what_never_left_is_not_ended_there() {
+    let mut world = World::new();
+    world.open(ONE);
+    world.request(RequestType::Initial, 0);
+    world.gx.failed(ONE, Failure::NoPeer, world.now);
+    world.gx.tell(SessionEvent::Closed(ONE), world.now).unwrap();
+    assert!(world.gx.next_request().is_none());
+    assert!(world.gx.is_empty());
+}
+
+#[test]
 fn an_end_without_an_answer_is_told_twice() {
     let mut world = World::opened();
     world.gx.tell(SessionEvent::Closed(ONE), world.now).unwrap();
