@@ -11,8 +11,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use service::Drain;
 use sessions::{
-    Applied, Busy, Change, Digits, Effect, Origin, PAGE_MAX, Pending, PolicyServer, ProfileFacts,
-    Record, Reselect, Selection, SessionEvent, SessionKey, SessionStore, Subscriber, Unstored,
+    Applied, Assignment, Busy, Change, Digits, Effect, Origin, PAGE_MAX, Pending, PolicyServer,
+    ProfileFacts, Record, Reselect, Selection, SessionEvent, SessionKey, SessionStore, Subscriber,
+    Unstored,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -38,6 +39,9 @@ pub struct Subscribers {
     policy_server: OnceLock<Arc<dyn PolicyServer>>,
     under_way: mpsc::Sender<UnderWay>,
     turn: Mutex<()>,
+    /// Whoever tells of many sessions, one after the other: no end is told of while restored ones
+    /// are, which would be told of after it.
+    telling: tokio::sync::Mutex<()>,
     metrics: Arc<Metrics>,
 }
 
@@ -65,7 +69,17 @@ pub enum Unchanged {
 #[derive(Debug)]
 struct UnderWay {
     storing: Storing,
+    choice: Choice,
     reply: oneshot::Sender<Result<Effect, Unchanged>>,
+}
+
+/// Who selects the profile of a session after a change.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Choice {
+    /// Who selected it before.
+    AsBefore,
+    /// The policy server, though an operator may have before.
+    GivenBack,
 }
 
 struct Storing(Pending<Result<Effect, Unstored>>);
@@ -86,6 +100,7 @@ impl Subscribers {
             policy_server: OnceLock::new(),
             under_way,
             turn: Mutex::default(),
+            telling: tokio::sync::Mutex::default(),
             metrics: Arc::clone(metrics),
         });
         let (settling, noticing) = (Arc::clone(&subscribers), Arc::clone(&subscribers));
@@ -107,8 +122,10 @@ impl Subscribers {
     }
 
     /// Tells the policy server of the sessions that were restored into a store of this process.
-    /// Nothing may change them before this ends, so that it hears of no end before the beginning.
+    /// Nobody may report before this ends, so that it hears of no end before the beginning; those
+    /// that end by themselves meanwhile are told of after it.
     pub async fn tell_restored(&self) {
+        let _alone = self.telling.lock().await;
         let mut from = None;
         loop {
             // What is in this process can be asked.
@@ -153,17 +170,19 @@ impl Subscribers {
         }
         // The policy server hears in the order in which the store changes.
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let choice = Choice::after(&change);
         let mut storing = self.store.change(change, now_s());
         let mut context = Context::from_waker(Waker::noop());
         match storing.as_mut().poll(&mut context) {
             Poll::Ready(stored) => {
-                let stored = self.stored(stored);
+                let stored = self.stored(stored, choice);
                 Box::pin(ready(stored))
             }
             Poll::Pending => {
                 let (reply, answer) = oneshot::channel();
                 place.send(UnderWay {
                     storing: Storing(storing),
+                    choice,
                     reply,
                 });
                 // The line ends only with the program.
@@ -186,23 +205,37 @@ impl Subscribers {
                     continue;
                 }
             };
-            let Some(UnderWay { storing, reply }) = next else {
+            let Some(UnderWay {
+                storing,
+                choice,
+                reply,
+            }) = next
+            else {
                 return;
             };
-            let stored = self.stored(storing.0.await);
+            let stored = self.stored(storing.0.await, choice);
             // Who asked may not wait any more.
             let _ = reply.send(stored);
         }
     }
 
-    fn stored(&self, stored: Result<Effect, Unstored>) -> Result<Effect, Unchanged> {
+    fn stored(
+        &self,
+        stored: Result<Effect, Unstored>,
+        choice: Choice,
+    ) -> Result<Effect, Unchanged> {
         let effect = stored?;
         for record in &effect.ended {
             self.tell(SessionEvent::Closed(self.store.key(record)));
         }
         match &effect.applied {
             Applied::Opened(record) => self.tell(self.opened(record)),
-            Applied::Changed(record) => self.tell(self.changed(record)),
+            Applied::Changed(record) => self.tell(match choice {
+                Choice::AsBefore => self.changed(record),
+                Choice::GivenBack => {
+                    SessionEvent::Unselected(self.store.key(record), subscriber(record))
+                }
+            }),
             Applied::Closed(record) => self.tell(SessionEvent::Closed(self.store.key(record))),
             Applied::Switched | Applied::Stale | Applied::Unknown => {}
         }
@@ -215,6 +248,7 @@ impl Subscribers {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
+            let _alone = self.telling.lock().await;
             let noticed = self.store.noticed(now_s()).await;
             self.metrics.ended(noticed.ended.len());
             if self.policy_server.get().is_none() {
@@ -225,7 +259,9 @@ impl Subscribers {
                     .await;
             }
             for record in &noticed.changed {
-                self.tell_when_there_is_room(self.changed(record)).await;
+                let event =
+                    SessionEvent::ChangedElsewhere(self.store.key(record), subscriber(record));
+                self.tell_when_there_is_room(event).await;
             }
         }
     }
@@ -271,6 +307,20 @@ impl Reselect for Subscribers {
                 warn!(%unstored, "the profile of a session is not selected");
             }
         })
+    }
+}
+
+impl Choice {
+    fn after(change: &Change) -> Self {
+        match change {
+            Change::Assign(_, Assignment { profile: None, .. }) => Self::GivenBack,
+            Change::Assign(..)
+            | Change::Report(_)
+            | Change::Close { .. }
+            | Change::Switch { .. }
+            | Change::Remove(_)
+            | Change::Select { .. } => Self::AsBefore,
+        }
     }
 }
 

@@ -169,6 +169,16 @@ impl Gx {
             SessionEvent::Changed(key, subscriber) => {
                 self.open_or_change((key, Selected::Before), subscriber, now)
             }
+            SessionEvent::ChangedElsewhere(key, subscriber) => {
+                match self.sessions.contains_key(&key) {
+                    true => self.open_or_change((key, Selected::Before), subscriber, now),
+                    false => Ok(()),
+                }
+            }
+            SessionEvent::Unselected(key, subscriber) => {
+                self.select_again(key);
+                self.open_or_change((key, Selected::Never), subscriber, now)
+            }
             SessionEvent::Closed(key) => {
                 self.close(key);
                 Ok(())
@@ -428,6 +438,14 @@ impl Gx {
     fn note_fallback(&mut self, key: SessionKey) {
         let fallback = ProfileFacts::Unanswered(self.settings.fallback.clone());
         self.note_facts(key, fallback);
+    }
+
+    /// What is known about the profile of a session is to be selected by again.
+    fn select_again(&mut self, key: SessionKey) {
+        let told = self.sessions.get_mut(&key).and_then(|it| it.told.take());
+        if let Some(facts) = told {
+            self.note_facts(key, facts);
+        }
     }
 
     fn note_facts(&mut self, key: SessionKey, facts: ProfileFacts) {

@@ -32,6 +32,12 @@ pub enum SessionEvent {
     Opened(SessionKey, Arc<Subscriber>),
     /// An open one is for this subscriber now, or at these addresses.
     Changed(SessionKey, Arc<Subscriber>),
+    /// Somebody else changed an open one. It may have ended here before this is told: then it is
+    /// no news.
+    ChangedElsewhere(SessionKey, Arc<Subscriber>),
+    /// Who had chosen the profile of an open one leaves the choice to the policy server again:
+    /// what it said last is selected.
+    Unselected(SessionKey, Arc<Subscriber>),
     /// It has ended.
     Closed(SessionKey),
 }

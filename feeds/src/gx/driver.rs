@@ -192,6 +192,8 @@ impl Driver {
         let key = match &event {
             SessionEvent::Opened(key, _)
             | SessionEvent::Changed(key, _)
+            | SessionEvent::ChangedElsewhere(key, _)
+            | SessionEvent::Unselected(key, _)
             | SessionEvent::Closed(key) => *key,
         };
         if self.gx.tell(event, now()).is_err() {

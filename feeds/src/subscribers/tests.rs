@@ -72,6 +72,8 @@ impl World {
                 format!("opened {name}")
             }
             SessionEvent::Changed(key, _) => format!("changed {}", names[key]),
+            SessionEvent::ChangedElsewhere(key, _) => format!("elsewhere {}", names[key]),
+            SessionEvent::Unselected(key, _) => format!("unselected {}", names[key]),
             SessionEvent::Closed(key) => format!("closed {}", names[key]),
         });
         words.collect()
@@ -147,6 +149,57 @@ async fn restored_sessions_are_told_of_once() {
 }
 
 #[tokio::test]
+async fn restored_sessions_that_end_meanwhile_are_told_of_in_order() {
+    const SESSIONS: usize = 20;
+    let world = World::new(1);
+    for n in 0..SESSIONS {
+        let range = format!("10.0.0.{n}/32");
+        world.report(&format!("s{n}"), &[&range]).await.unwrap();
+    }
+    let world = world.listens();
+    world.listener.room.store(SESSIONS / 2, Ordering::Relaxed);
+    let over_s = now_s() + 3;
+    let room = async {
+        while now_s() < over_s {
+            sleep(ROOM_PAUSE).await;
+        }
+        world.listener.room.store(usize::MAX, Ordering::Relaxed);
+    };
+    tokio::join!(world.subscribers.tell_restored(), room);
+    let all = async {
+        while world.told().len() < 2 * SESSIONS {
+            sleep(ROOM_PAUSE).await;
+        }
+    };
+    let patience = Duration::from_secs(10);
+    tokio::time::timeout(patience, all).await.unwrap();
+    // The words of an end have the name of a beginning before it.
+    let ends = world.told();
+    let ends = ends.iter().filter(|it| it.starts_with("closed"));
+    assert_eq!(ends.count(), SESSIONS);
+}
+
+#[tokio::test]
+async fn the_policy_server_selects_again_what_an_operator_gives_back() {
+    let world = World::new(100).listens();
+    world.report("a", &["10.0.0.1/32"]).await.unwrap();
+    for profile in [Some("child".into()), None] {
+        let assignment = Assignment {
+            profile,
+            ..Assignment::default()
+        };
+        let assign = Change::Assign("10.0.0.1/32".parse().unwrap(), assignment);
+        world.subscribers.change(assign).await.unwrap();
+    }
+    let told = [
+        "opened 10.0.0.1/32",
+        "changed 10.0.0.1/32",
+        "unselected 10.0.0.1/32",
+    ];
+    assert_eq!(world.told(), told);
+}
+
+#[tokio::test]
 async fn no_session_ends_before_it_begins_whoever_changes_it() {
     let world = World::new(100).listens();
     thread::scope(|scope| {
@@ -170,7 +223,9 @@ async fn no_session_ends_before_it_begins_whoever_changes_it() {
     for event in told.iter() {
         match event {
             SessionEvent::Opened(key, _) => assert_eq!(is_open.insert(*key, true), None),
-            SessionEvent::Changed(key, _) => assert!(is_open[key]),
+            SessionEvent::Changed(key, _)
+            | SessionEvent::ChangedElsewhere(key, _)
+            | SessionEvent::Unselected(key, _) => assert!(is_open[key]),
             SessionEvent::Closed(key) => assert_eq!(is_open.insert(*key, false), Some(true)),
         }
     }

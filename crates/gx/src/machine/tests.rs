@@ -59,6 +59,31 @@ fn a_change_is_told_to_the_host_that_knows_the_session() {
 }
 
 #[test]
+fn what_was_said_last_is_selected_when_the_choice_is_given_back() {
+    let mut world = World::new();
+    world.open(ONE);
+    world.answer(ONE, &[profile(7)]);
+    assert_eq!(world.notes(), ["1: id 7"]);
+    let event = SessionEvent::Unselected(ONE, world::subscriber());
+    world.gx.tell(event, world.now).unwrap();
+    assert_eq!(world.notes(), ["1: id 7"]);
+}
+
+#[test]
+fn what_somebody_else_changes_after_its_end_is_no_news() {
+    let mut world = World::opened();
+    let event = SessionEvent::ChangedElsewhere(ONE, Arc::default());
+    world.gx.tell(event.clone(), world.now).unwrap();
+    world.request(RequestType::Update, 1);
+    world.answer(ONE, &[]);
+    world.gx.tell(SessionEvent::Closed(ONE), world.now).unwrap();
+    world.request(RequestType::Termination, 2);
+    world.answer(ONE, &[]);
+    world.gx.tell(event, world.now).unwrap();
+    assert!(world.gx.is_empty());
+}
+
+#[test]
 fn the_end_is_told_and_forgotten() {
     let mut world = World::opened();
     world.gx.tell(SessionEvent::Closed(ONE), world.now).unwrap();
