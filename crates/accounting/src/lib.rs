@@ -255,7 +255,8 @@ impl Request {
 }
 
 /// Reads Framed-IPv6-Prefix with its length (RFC 3162 section 2.3): a reserved octet, the length in
-/// bits, and as many octets of the prefix as it takes, or more.
+/// bits, and as many octets of the prefix as it takes, or more. One that holds everybody, or all
+/// of IPv4, is no session's.
 fn prefix(bytes: &[u8]) -> Option<IpNet> {
     let [_, length, bits @ ..] = bytes else {
         return None;
@@ -266,7 +267,13 @@ fn prefix(bytes: &[u8]) -> Option<IpNet> {
         return None;
     }
     let prefix = Ipv6Net::new(Ipv6Addr::from(octets), *length).ok()?;
-    Some(IpNet::V6(prefix.trunc()))
+    let all_ipv4 = Ipv6Addr::from_bits(0xFFFF_0000_0000);
+    let is_everybody = match prefix.prefix_len() {
+        0 => true,
+        96 => prefix.network() == all_ipv4,
+        _ => false,
+    };
+    (!is_everybody).then(|| IpNet::V6(prefix.trunc()))
 }
 
 impl std::fmt::Debug for Request {
