@@ -8,13 +8,20 @@ use diameter::{BadFrame, Dictionary, Framed, Message, Refused, frame};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::config::PeerAddress;
 
-/// Messages that wait to be sent on a connection at most; a peer that takes fewer is given up.
+/// Messages beside requests that wait to be sent on a connection at most; a peer that takes fewer
+/// is given up.
 pub(super) const UNSENT_MAX: usize = 1024;
+
+/// Room for answers at least while messages are read: those that were read and not answered yet.
+const ROOM_MIN: usize = UNSENT_MAX / 2;
+
+/// How long to wait where the peer asks faster than it takes answers.
+const ROOM_PAUSE: Duration = Duration::from_millis(1);
 
 /// How long one message may take to be sent, and the connection to close.
 const SEND_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -52,6 +59,8 @@ pub(super) struct Connection {
     pub(super) address: PeerAddress,
     pub(super) dictionary: Arc<Dictionary>,
     pub(super) happened: mpsc::Sender<Happened>,
+    /// Where answers wait to be sent.
+    pub(super) answers: mpsc::WeakSender<Bytes>,
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -111,6 +120,7 @@ impl Connection {
                     }
                 }
                 Framed::Message(len) => {
+                    self.room().await;
                     let bytes = received.split_to(len).freeze();
                     let what = match Message::read(&bytes, &self.dictionary) {
                         Ok(message) => What::Received(message),
@@ -120,6 +130,14 @@ impl Connection {
                 }
                 Framed::Bad(bad) => return What::NotDiameter(bad),
             }
+        }
+    }
+
+    /// Waits until the peer has taken answers. One that takes none is given up meanwhile.
+    async fn room(&self) {
+        let is_short = |answers: mpsc::Sender<Bytes>| answers.capacity() < ROOM_MIN;
+        while self.answers.upgrade().is_some_and(is_short) {
+            sleep(ROOM_PAUSE).await;
         }
     }
 

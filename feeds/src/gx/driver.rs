@@ -36,6 +36,9 @@ pub(super) struct Driver {
     own: Identity,
     fallback: Fallback,
     settling: Settling,
+    /// Messages that wait to be sent on a connection at most: all requests that may be awaited,
+    /// and some answers.
+    unsent_max: usize,
     dictionary: Arc<Dictionary>,
     directory: Arc<dyn Reselect>,
     metrics: Metrics,
@@ -99,6 +102,7 @@ impl Driver {
             own,
             fallback: config.gx.fallback.clone(),
             settling: Settling::default(),
+            unsent_max: UNSENT_MAX + config.client.pending_max,
             dictionary: Arc::new(config.gx.dictionary()),
             gx: Gx::new(config.gx),
             directory,
@@ -310,16 +314,17 @@ impl Driver {
         let Some(link) = self.links.get_mut(place) else {
             return;
         };
-        let (unsent, queue) = mpsc::channel(UNSENT_MAX);
+        let (unsent, queue) = mpsc::channel(self.unsent_max);
         link.connection += 1;
-        link.unsent = Some(unsent);
         let connection = Connection {
+            answers: unsent.downgrade(),
             place,
             connection: link.connection,
             address: link.address.clone(),
             dictionary: Arc::clone(&self.dictionary),
             happened: self.happened.0.clone(),
         };
+        link.unsent = Some(unsent);
         self.drain.spawn(connection.run(queue));
     }
 

@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use super::*;
 
+mod bursts;
 mod late;
 
 const KEY: SessionKey = SessionKey(1);
