@@ -1,7 +1,8 @@
 //! Where files come from: the disk, or the program itself.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// A place that files are read from.
@@ -31,13 +32,37 @@ impl Files {
     }
 }
 
+/// Who may read a file that is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Readers {
+    /// All that the umask lets.
+    All,
+    /// The user that the program runs as.
+    Owner,
+}
+
 /// Writes a file whole, or not at all: by way of `draft`, which nobody else has, beside it.
 ///
 /// # Errors
 ///
 /// Fails if the system refuses. The file is then as it was, or has the bytes.
-pub(crate) fn write_whole(path: &Path, draft: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(draft)?;
+pub(crate) fn write_whole(
+    path: &Path,
+    draft: &Path,
+    bytes: &[u8],
+    readers: Readers,
+) -> io::Result<()> {
+    let mode = match readers {
+        Readers::All => 0o666,
+        Readers::Owner => 0o600,
+    };
+    let mut options = File::options();
+    let options = options.write(true).create(true).truncate(true).mode(mode);
+    let mut file = options.open(draft)?;
+    if readers == Readers::Owner {
+        // One that was left behind may have been readable.
+        file.set_permissions(Permissions::from_mode(mode))?;
+    }
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(draft, path)?;
@@ -121,6 +146,18 @@ mod tests {
         );
         let error = Files::Disk.text(folder.path(), 9).unwrap_err();
         assert_eq!(error, "it is no file");
+    }
+
+    #[test]
+    fn what_is_for_the_owner_is_for_nobody_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, draft) = (folder.path().join("file"), folder.path().join("draft"));
+        fs::write(&draft, "left behind").unwrap();
+        fs::set_permissions(&draft, Permissions::from_mode(0o644)).unwrap();
+        write_whole(&path, &draft, b"msisdn", Readers::Owner).unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(fs::read(&path).unwrap(), b"msisdn");
     }
 
     #[test]

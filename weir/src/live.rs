@@ -17,7 +17,7 @@ use sessions::{LiveLimits, LiveSessions, SNAPSHOT_RECORD_LEN_MAX, SessionStore};
 use tracing::{error, info, warn};
 
 use crate::config::{self, Live as Config};
-use crate::files::write_whole;
+use crate::files::{Readers, write_whole};
 
 /// How long what takes reports may need to end.
 const GRACE: Duration = Duration::from_secs(1);
@@ -194,7 +194,7 @@ impl Live {
         let draft = PathBuf::from(draft);
         let written = tokio::task::spawn_blocking(move || {
             let sessions = table.len();
-            write_whole(&path, &draft, &table.snapshot()).map(|()| sessions)
+            write_whole(&path, &draft, &table.snapshot(), Readers::Owner).map(|()| sessions)
         });
         match written.await {
             Ok(Ok(sessions)) => info!(sessions, "live sessions are kept"),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::fetch::Validators;
 use super::stamp::Stamp;
-use crate::files::{Files, write_whole};
+use crate::files::{Files, Readers, write_whole};
 
 /// Bytes of a state that is read.
 const STATE_LEN_MAX: usize = 16 * 1024;
@@ -61,6 +61,7 @@ impl State {
             &path(file),
             Path::new(&next),
             format!("{value}\n").as_bytes(),
+            Readers::All,
         )
     }
 
