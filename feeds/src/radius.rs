@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use service::Drain;
@@ -45,7 +45,12 @@ struct Shared {
     subscribers: Arc<Subscribers>,
     metrics: Arc<Metrics>,
     recent: Mutex<Recent>,
+    /// When it was said last why reports are refused.
+    said: Mutex<Option<Instant>>,
 }
+
+/// How often it is said why reports are refused.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 
 /// What is known of a datagram when it was read.
 enum Taken {
@@ -88,6 +93,7 @@ impl Radius {
             subscribers: Arc::clone(subscribers),
             metrics: Arc::clone(metrics),
             recent: Mutex::default(),
+            said: Mutex::default(),
         });
         let mut addresses = Vec::with_capacity(bound.len());
         for (socket, address) in bound {
@@ -187,8 +193,12 @@ impl Shared {
         request: &accounting::Request,
         from: SocketAddr,
     ) -> (Outcome, Option<Vec<u8>>) {
-        let Ok(effect) = changed else {
-            return (Outcome::Refused, None);
+        let effect = match changed {
+            Ok(effect) => effect,
+            Err(unchanged) => {
+                self.complain(unchanged);
+                return (Outcome::Refused, None);
+            }
         };
         let key = recent::key(from.ip(), request.authenticator());
         self.recent().add(key);
@@ -208,6 +218,16 @@ impl Shared {
             && let Err(error) = socket.send_to(&answer, from).await
         {
             debug!(%from, %error, "cannot answer a report");
+        }
+    }
+
+    /// Says now and then why reports are refused.
+    fn complain(&self, unchanged: Unchanged) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if said.is_none_or(|said| now.duration_since(said) >= COMPLAIN_EVERY) {
+            *said = Some(now);
+            warn!(%unchanged, "reports of sessions are refused, and not answered");
         }
     }
 
