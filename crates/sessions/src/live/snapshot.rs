@@ -81,6 +81,9 @@ impl LiveSessions {
         for _ in 0..input.count()? {
             switched.push((input.text()?, input.number()?));
         }
+        // What is told of a time before that is too old by itself, and a NAS that is gone takes no
+        // place from another.
+        switched.retain(|(_, cleared_s)| cleared_s.saturating_add(self.limits.lifetime_s) > now_s);
         let mut written = Vec::new();
         for _ in 0..input.count()? {
             written.push(input.record()?);

@@ -248,6 +248,23 @@ fn pages_have_every_session_once() {
 }
 
 #[test]
+fn a_restart_forgets_a_nas_without_sessions_when_its_reports_are_too_old() {
+    let live = LiveSessions::new(LIMITS);
+    for nas in 0..NAS_MAX {
+        let name = format!("gone {nas}");
+        live.switched(&name, Switched::On, 10).unwrap();
+    }
+    let full = live.report(&report("new", &["10.0.0.1/32"], 50), 50);
+    assert_eq!(full.unwrap_err(), Refused::ManyNas);
+    for (now_s, expected) in [(109, Some(Refused::ManyNas)), (110, None)] {
+        let again = LiveSessions::new(LIMITS);
+        again.restore(&live.snapshot(), now_s).unwrap();
+        let reported = again.report(&report("new", &["10.0.0.1/32"], 105), now_s);
+        assert_eq!(reported.err(), expected, "at {now_s}");
+    }
+}
+
+#[test]
 fn a_snapshot_restores_what_is_open() {
     let live = LiveSessions::new(LIMITS);
     let mut full = report("a", &["10.0.0.1/32", "2001:db8::/64"], 10);
