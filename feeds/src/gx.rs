@@ -21,8 +21,9 @@ pub use tls::{BadPem, BadTls, OwnCertificate, Tls};
 use crate::UNDER_WAY_MAX;
 
 /// Events beyond the queue that there is always room for: those of changes that are under way
-/// when the queue is full, each of which ends as many others as it has addresses.
-const EVENTS_BEYOND: usize = UNDER_WAY_MAX * (1 + RANGES_MAX);
+/// when the queue is full, each of which ends as many others as it has addresses, and the one of
+/// its own name that had ended by itself.
+const EVENTS_BEYOND: usize = UNDER_WAY_MAX * (2 + RANGES_MAX);
 
 /// The way to the policy server.
 #[derive(Clone, Debug)]
