@@ -173,7 +173,7 @@ impl Api {
         &self,
         client: std::net::IpAddr,
     ) -> Result<(Outcome, Response<Full<Bytes>>), Refusal> {
-        let found = self.subscribers.store().lookup(client).answer();
+        let found = self.subscribers.store().behind(client).answer();
         let found = in_time(found).await?.map_err(Refusal::from)?;
         let page = Page {
             sessions: found.into_iter().collect(),

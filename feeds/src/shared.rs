@@ -169,7 +169,7 @@ impl Shared {
         }
     }
 
-    fn lookup(self: &Arc<Self>, client: IpAddr) -> Lookup {
+    fn behind(self: &Arc<Self>, client: IpAddr) -> Lookup<Arc<Record>> {
         let client = client.to_canonical();
         let now = self.epochs.now();
         let times = (self.config.entry_lifetime_s, self.config.outage_s);
@@ -238,7 +238,7 @@ impl Shared {
         }
     }
 
-    async fn get(&self, range: IpNet) -> Reported {
+    async fn get(&self, range: IpNet) -> Reported<Arc<Record>> {
         let open = self.link.open().ok_or(Unavailable)?;
         let found = self.sessions_at(&open, [range].into_iter()).await;
         let found = found.map_err(|_| Unavailable)?;
@@ -317,8 +317,8 @@ impl Shared {
 }
 
 impl SessionStore for SharedStore {
-    fn lookup(&self, client: IpAddr) -> Lookup {
-        self.shared.lookup(client)
+    fn behind(&self, client: IpAddr) -> Lookup<Arc<Record>> {
+        self.shared.behind(client)
     }
 
     fn change(&self, change: Change, now_s: u32) -> Pending<Result<Effect, Unstored>> {
@@ -346,7 +346,7 @@ impl SessionStore for SharedStore {
         })
     }
 
-    fn get(&self, range: IpNet) -> Pending<Reported> {
+    fn get(&self, range: IpNet) -> Pending<Reported<Arc<Record>>> {
         let (shared, range) = (Arc::clone(&self.shared), sessions::unmapped(range).trunc());
         Box::pin(async move { shared.get(range).await })
     }

@@ -34,6 +34,16 @@ impl Digits {
         NonZeroU64::new(bits).map(Self)
     }
 
+    /// Returns what [`of_bits`](Self::of_bits) reads; never 0.
+    pub(crate) fn bits(self) -> u64 {
+        self.0.get()
+    }
+
+    /// Reads what [`bits`](Self::bits) returned; 0 is none.
+    pub(crate) fn of_bits(bits: u64) -> Option<Self> {
+        NonZeroU64::new(bits).map(Self)
+    }
+
     /// Returns the digits as text.
     #[must_use]
     pub fn text(self) -> DigitsText {

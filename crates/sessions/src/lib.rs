@@ -32,8 +32,6 @@ pub use store::{
 
 /// One subscriber session.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-// A look-up of a live session reads the first field.
-#[repr(C)]
 pub struct Session {
     /// When the event was that said so last, in seconds since 1970; 0: the configuration.
     pub changed_s: u32,
@@ -92,7 +90,7 @@ impl Origin {
     }
 
     /// Returns what stands for it in a snapshot.
-    fn byte(self) -> u8 {
+    pub(crate) fn byte(self) -> u8 {
         match self {
             Self::Configuration => 0,
             Self::Attribute => 1,
@@ -101,6 +99,11 @@ impl Origin {
             Self::ProfileId => 4,
             Self::Admin => 5,
         }
+    }
+
+    /// Reads what [`byte`](Self::byte) returned.
+    pub(crate) fn of_byte(byte: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(byte)).copied()
     }
 }
 
@@ -118,7 +121,7 @@ pub enum Known {
     /// Of the configuration.
     Fixed(Arc<Session>),
     /// Reported while the program runs. It stays as it is when something else is reported.
-    Live(Arc<Record>),
+    Live(Session),
 }
 
 impl Deref for Known {
@@ -127,7 +130,7 @@ impl Deref for Known {
     fn deref(&self) -> &Session {
         match self {
             Self::Fixed(session) => session,
-            Self::Live(record) => record,
+            Self::Live(session) => session,
         }
     }
 }
@@ -230,7 +233,7 @@ impl Directory {
     #[must_use]
     pub fn session(&self, client: IpAddr, reported: Reported) -> Option<Known> {
         match (reported, &self.unavailable) {
-            (Ok(Some(record)), _) => Some(Known::Live(record)),
+            (Ok(Some(session)), _) => Some(Known::Live(session)),
             (Err(Unavailable), Some(instead)) => Some(Known::Fixed(Arc::clone(instead))),
             (Ok(None), _) | (Err(Unavailable), None) => {
                 self.configured(client).cloned().map(Known::Fixed)

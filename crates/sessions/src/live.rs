@@ -13,6 +13,9 @@ use crate::{Digits, Origin, Session, SessionKey};
 
 mod change;
 mod closed;
+mod facts;
+mod line;
+mod numbered;
 mod plan;
 mod record;
 mod shards;
@@ -32,6 +35,7 @@ pub use snapshot::{BadSnapshot, SNAPSHOT_RECORD_LEN_MAX};
 pub use stored::{Names, owner_of};
 pub use writer::{NAMES_MAX, NAS_MAX};
 
+use facts::{Common, Facts};
 use shards::Shards;
 use writer::Writer;
 
@@ -54,6 +58,7 @@ const SWEEPS: usize = 64;
 #[derive(Debug)]
 pub struct LiveSessions {
     shards: Shards,
+    common: Common,
     /// Nobody who looks up takes it.
     writer: Mutex<Writer>,
     stored: AtomicUsize,
@@ -135,6 +140,11 @@ pub enum Refused {
     /// As many sessions are open as there may be.
     #[error("there are as many sessions as `sessions.live.sessions_max` allows")]
     Full,
+    /// As many names of access points and profiles were there as there may be.
+    #[error(
+        "sessions have had more than {NAMES_MAX} names of access points and profiles since the program began; use fewer, or restart it"
+    )]
+    ManyNames,
     /// As many NAS have reported as there may be.
     #[error("more than {NAS_MAX} NAS report sessions; use at most so many")]
     ManyNas,
@@ -153,6 +163,7 @@ impl LiveSessions {
         let sessions_max = limits.sessions_max.min(SESSIONS_MAX);
         Self {
             shards: Shards::new(sessions_max),
+            common: Common::new(),
             writer: Mutex::new(Writer::default()),
             stored: AtomicUsize::new(0),
             limits: LiveLimits {
@@ -165,21 +176,33 @@ impl LiveSessions {
     /// Returns the session of the longest range that holds `client`, without a lock. IPv4-mapped
     /// addresses are IPv4.
     #[must_use]
-    pub fn lookup(&self, client: IpAddr) -> Option<Arc<Record>> {
-        self.shards.lookup(client)
+    pub fn lookup(&self, client: IpAddr) -> Option<Session> {
+        let open = |facts: Facts| self.common.is_open(&facts).then_some(facts);
+        let facts = self.shards.lookup(client, open)?;
+        Some(self.common.session(&facts))
     }
 
-    /// Returns the session of exactly this range.
+    /// Returns what is kept of the session that [`lookup`](Self::lookup) finds. It takes turns
+    /// with those who report.
+    #[must_use]
+    pub fn behind(&self, client: IpAddr) -> Option<Arc<Record>> {
+        let writer = self.writer();
+        let record = |facts: Facts| self.record(&writer, &facts).filter(Record::is_open);
+        self.shards.lookup(client, record).map(Arc::new)
+    }
+
+    /// Returns the session of exactly this range. It takes turns with those who report.
     #[must_use]
     pub fn get(&self, range: IpNet) -> Option<Arc<Record>> {
         let range = crate::unmapped(range).trunc();
-        self.shards.get(&range).filter(|record| record.is_open())
+        let record = self.at(&self.writer(), &range);
+        record.filter(Record::is_open).map(Arc::new)
     }
 
-    /// Returns the key of a session of this table.
+    /// Returns the key of a session of this table: for as long as the table lives no other has it.
     #[must_use]
     pub fn key(&self, record: &Record) -> SessionKey {
-        self.shards.key(record)
+        self.key_of(record.ranges(), record.serial)
     }
 
     /// Returns how many sessions are kept. Those of a NAS that was switched off are counted until
@@ -207,31 +230,53 @@ impl LiveSessions {
     #[must_use]
     pub fn page(&self, from: Option<u64>, count: usize) -> (Vec<Arc<Record>>, Option<u64>) {
         let count = count.clamp(1, PAGE_MAX);
-        // What moves meanwhile could be missed. Who reports has a turn after every few sessions.
-        let entries = |place| {
-            let _turn = self.writer();
-            self.shards.entries(place)
-        };
         let mut page: Vec<Arc<Record>> = Vec::new();
         let mut last = None;
         let first = from.map_or(0, |tag| self.shards.place_of(tag));
-        for entries in (first..).map_while(entries) {
-            let later = entries
-                .iter()
-                .filter(|it| from.is_none_or(|from| it.tag > from));
-            for entry in later {
+        for place in first..self.shards.count() {
+            // What moves meanwhile could be missed. Who reports has a turn after every few sessions.
+            let writer = self.writer();
+            for entry in self.shards.entries(place) {
+                if from.is_some_and(|from| entry.tag <= from) {
+                    continue;
+                }
                 // Those with one tag stay together, so that none is between two pages.
                 if page.len() >= count && last != Some(entry.tag) {
                     return (page, last);
                 }
-                let record = &entry.record;
-                if record.is_open() && self.shards.is_first(record, entry.tag) {
-                    page.push(Arc::clone(record));
+                let record = self.record(&writer, &entry.facts);
+                let record = record.filter(Record::is_open);
+                if let Some(record) = record.filter(|it| Shards::is_first(it.ranges(), entry.tag)) {
+                    page.push(Arc::new(record));
                     last = Some(entry.tag);
                 }
             }
         }
         (page, None)
+    }
+
+    /// Returns the session of exactly this range, whether or not it is open.
+    fn at(&self, writer: &Writer, range: &IpNet) -> Option<Record> {
+        self.record(writer, &self.shards.get(range)?)
+    }
+
+    /// Returns all that is kept of a session.
+    fn record(&self, writer: &Writer, facts: &Facts) -> Option<Record> {
+        let rest = writer.rest(facts.place)?;
+        Some(Record {
+            nas: self.common.nas.get(facts.nas).cloned()?,
+            session: self.common.session(facts),
+            ranges: rest.ranges.clone(),
+            id: rest.id.clone(),
+            serial: rest.serial,
+            expires_s: rest.expires_s,
+        })
+    }
+
+    fn key_of(&self, ranges: &[IpNet], serial: u32) -> SessionKey {
+        let place = ranges.first().map_or(0, |range| self.shards.place(range));
+        let place = u64::try_from(place).unwrap_or_default();
+        SessionKey(place << u32::BITS | u64::from(serial))
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use crate::live::{
     Applied, Assignment, LiveSessions, Record, Refused, Report, SessionId, Switched,
 };
-use crate::{Origin, Selected, SessionKey};
+use crate::{Origin, Selected, Session, SessionKey};
 
 /// What a store answers, now or later.
 pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -20,7 +20,13 @@ pub type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub trait SessionStore: fmt::Debug + Send + Sync {
     /// Returns the open session of the longest range that holds `client`. Does not wait itself.
     /// IPv4-mapped addresses are IPv4.
-    fn lookup(&self, client: IpAddr) -> Lookup;
+    fn lookup(&self, client: IpAddr) -> Lookup {
+        self.behind(client).into()
+    }
+
+    /// Returns what is kept of the session that [`lookup`](Self::lookup) finds. Not for requests:
+    /// it may take turns with those who report.
+    fn behind(&self, client: IpAddr) -> Lookup<Arc<Record>>;
 
     /// Puts a change in force. It is under way when this returns, whether or not the answer is
     /// waited for; two changes of one session come in force in the order in which they are asked
@@ -31,7 +37,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
     fn change(&self, change: Change, now_s: u32) -> Pending<Result<Effect, Unstored>>;
 
     /// Returns the session of exactly this range.
-    fn get(&self, range: IpNet) -> Pending<Reported>;
+    fn get(&self, range: IpNet) -> Pending<Reported<Arc<Record>>>;
 
     /// Returns a page of open sessions of about `count`, at most
     /// [`PAGE_MAX`](crate::PAGE_MAX), from where another page ended. A session that stays is on
@@ -55,22 +61,34 @@ pub trait SessionStore: fmt::Debug + Send + Sync {
 }
 
 /// Who is behind an address.
-pub enum Lookup {
+pub enum Lookup<T = Session> {
     /// It is known here: an open session, or that there is none.
-    Known(Option<Arc<Record>>),
+    Known(Option<T>),
     /// The store has to be asked, which ends within a time that is configured.
-    Asking(Pending<Reported>),
+    Asking(Pending<Reported<T>>),
 }
 
 /// The open session behind an address, if the network reported one.
-pub type Reported = Result<Option<Arc<Record>>, Unavailable>;
+pub type Reported<T = Session> = Result<Option<T>, Unavailable>;
 
-impl Lookup {
+impl<T> Lookup<T> {
     /// Returns the answer, and waits for it only where it is not known here.
-    pub async fn answer(self) -> Reported {
+    pub async fn answer(self) -> Reported<T> {
         match self {
-            Self::Known(record) => Ok(record),
+            Self::Known(found) => Ok(found),
             Self::Asking(asking) => asking.await,
+        }
+    }
+}
+
+impl From<Lookup<Arc<Record>>> for Lookup {
+    fn from(lookup: Lookup<Arc<Record>>) -> Self {
+        let session = |found: Option<Arc<Record>>| found.map(|it| it.session().clone());
+        match lookup {
+            Lookup::Known(found) => Self::Known(session(found)),
+            Lookup::Asking(asking) => {
+                Self::Asking(Box::pin(async move { asking.await.map(session) }))
+            }
         }
     }
 }
@@ -161,11 +179,15 @@ impl SessionStore for LiveSessions {
         Lookup::Known(Self::lookup(self, client))
     }
 
+    fn behind(&self, client: IpAddr) -> Lookup<Arc<Record>> {
+        Lookup::Known(Self::behind(self, client))
+    }
+
     fn change(&self, change: Change, now_s: u32) -> Pending<Result<Effect, Unstored>> {
         Box::pin(ready(self.apply(&change, now_s).map_err(Unstored::from)))
     }
 
-    fn get(&self, range: IpNet) -> Pending<Reported> {
+    fn get(&self, range: IpNet) -> Pending<Reported<Arc<Record>>> {
         Box::pin(ready(Ok(Self::get(self, range))))
     }
 
@@ -191,7 +213,7 @@ impl SessionStore for LiveSessions {
     }
 }
 
-impl fmt::Debug for Lookup {
+impl<T: fmt::Debug> fmt::Debug for Lookup<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Known(record) => f.debug_tuple("Known").field(record).finish(),

@@ -38,26 +38,29 @@ pub(super) enum Question {
     Lengths,
 }
 
+/// What the store says about an address.
+type Told = Reported<Arc<Record>>;
+
 /// Those who wait for the answer about an address, until it is asked for: what comes later may be
 /// about something else.
 #[derive(Debug, Default)]
-pub(super) struct Flights(Mutex<HashMap<IpAddr, watch::Sender<Option<Reported>>>>);
+pub(super) struct Flights(Mutex<HashMap<IpAddr, watch::Sender<Option<Told>>>>);
 
 /// What is asked about one address.
 struct Asked {
     ranges: Vec<(IpNet, Before)>,
-    waiting: Option<watch::Sender<Option<Reported>>>,
+    waiting: Option<watch::Sender<Option<Told>>>,
 }
 
 impl Flights {
-    fn all(&self) -> MutexGuard<'_, HashMap<IpAddr, watch::Sender<Option<Reported>>>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<IpAddr, watch::Sender<Option<Told>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Shared {
     /// Asks who has an address, once for all who want to know it now.
-    pub(super) fn ask_about(self: &Arc<Self>, client: IpAddr) -> Pending<Reported> {
+    pub(super) fn ask_about(self: &Arc<Self>, client: IpAddr) -> Pending<Told> {
         let mut flights = self.flights.all();
         let waiting = match flights.get(&client) {
             Some(flight) => flight.subscribe(),

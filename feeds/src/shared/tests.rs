@@ -67,7 +67,7 @@ impl Gateway {
 
     async fn id_at(&self, client: &str) -> Option<String> {
         let client: IpAddr = client.parse().unwrap();
-        let record = self.store.lookup(client).answer().await.unwrap()?;
+        let record = self.store.behind(client).answer().await.unwrap()?;
         Some(String::from_utf8(record.id().bytes().to_vec()).unwrap())
     }
 

@@ -5,9 +5,11 @@ use std::sync::atomic::Ordering;
 
 use ipnet::IpNet;
 
+use super::facts::Facts;
 use super::plan::{Plan, View};
 use super::record::{Nas, Record, SessionId, owner_hash};
 use super::shards::Shards;
+use super::slots::Entry;
 use super::writer::Writer;
 use super::{Applied, Assignment, LiveSessions, Refused, Report, SWEEPS, SWEPT_MIN};
 use crate::store::{Change, Effect};
@@ -27,9 +29,8 @@ pub enum Switched {
 
 /// The table as it is while a writer has its turn.
 struct Table<'a> {
-    shards: &'a Shards,
+    live: &'a LiveSessions,
     writer: &'a mut Writer,
-    sessions_max: usize,
 }
 
 impl LiveSessions {
@@ -46,7 +47,7 @@ impl LiveSessions {
             self.limits.lifetime_s,
             now_s,
         )?;
-        Ok(self.write(&mut writer, plan))
+        self.enact(&mut writer, plan)
     }
 
     /// Opens a session, or takes what is reported of one that is open. Others at its addresses
@@ -126,18 +127,27 @@ impl LiveSessions {
         let count = (self.shards.count() / SWEEPS).max(SWEPT_MIN);
         let mut ended = Vec::new();
         for _ in 0..count.min(self.shards.count()) {
-            let entries = self.shards.entries(writer.swept).unwrap_or_default();
-            for entry in entries {
-                let record = entry.record;
-                if !record.is_open_at(now_s) && self.shards.is_first(&record, entry.tag) {
+            for entry in self.shards.entries(writer.swept) {
+                if !self.is_over(&writer, &entry, now_s) {
+                    continue;
+                }
+                if let Some(record) = self.record(&writer, &entry.facts).map(Arc::new) {
                     let event_s = record.changed_s;
-                    self.write(&mut writer, Plan::end(Arc::clone(&record), event_s));
+                    self.write(&mut writer, Plan::end(Arc::clone(&record), event_s), None);
                     ended.push(record);
                 }
             }
             writer.swept = (writer.swept + 1) % self.shards.count();
         }
         ended
+    }
+
+    /// Returns whether a session has ended by itself, where its first range is.
+    fn is_over(&self, writer: &Writer, entry: &Entry, now_s: u32) -> bool {
+        writer.rest(entry.facts.place).is_some_and(|rest| {
+            (now_s >= rest.expires_s || !self.common.is_open(&entry.facts))
+                && Shards::is_first(rest.ranges.all(), entry.tag)
+        })
     }
 
     /// Keeps a session in place of all that have its ranges.
@@ -148,7 +158,7 @@ impl LiveSessions {
         now_s: u32,
     ) -> Result<Effect, Refused> {
         let plan = Plan::put(record, &mut self.table(writer), now_s)?;
-        Ok(self.write(writer, plan))
+        self.enact(writer, plan)
     }
 
     /// Makes a change for which no room is needed.
@@ -158,18 +168,22 @@ impl LiveSessions {
     }
 
     fn table<'a>(&'a self, writer: &'a mut Writer) -> Table<'a> {
-        Table {
-            shards: &self.shards,
-            writer,
-            sessions_max: self.limits.sessions_max,
-        }
+        Table { live: self, writer }
     }
 
-    fn write(&self, writer: &mut Writer, plan: Plan) -> Effect {
+    fn enact(&self, writer: &mut Writer, plan: Plan) -> Result<Effect, Refused> {
+        let put = plan.put.as_ref();
+        let facts = put.map(|put| writer.facts(put, &self.common).ok_or(Refused::ManyNames));
+        let facts = facts.transpose()?;
+        Ok(self.write(writer, plan, facts))
+    }
+
+    fn write(&self, writer: &mut Writer, plan: Plan, facts: Option<Facts>) -> Effect {
         // First the new one, so that who looks up in between finds one of the two.
-        if let Some(record) = &plan.put {
+        if let Some((record, mut facts)) = plan.put.as_ref().zip(facts) {
+            facts.place = writer.own(record, facts.nas);
             for range in record.ranges() {
-                self.shards.put(range, record);
+                self.shards.put(range, &facts);
             }
         }
         for range in &plan.freed {
@@ -179,9 +193,6 @@ impl LiveSessions {
             writer.disown(&ended.nas, &ended.id);
             let owner = owner_hash(&ended.nas, &ended.id);
             writer.closed.add(owner, ended.event_s);
-        }
-        if let Some(record) = &plan.put {
-            writer.own(record);
         }
         if let Some((nas, cleared_s)) = &plan.cleared {
             nas.clear(*cleared_s);
@@ -194,7 +205,9 @@ impl LiveSessions {
 
 impl View for Table<'_> {
     fn owned(&mut self, nas: &str, id: &SessionId) -> Option<Arc<Record>> {
-        self.writer.owned(nas, id).cloned()
+        let rest = self.writer.owned(nas, id)?;
+        let first = rest.ranges.all().first()?;
+        self.live.at(self.writer, first).map(Arc::new)
     }
 
     fn has_ended(&mut self, nas: &str, id: &SessionId, event_s: u32) -> bool {
@@ -202,19 +215,28 @@ impl View for Table<'_> {
     }
 
     fn at(&mut self, range: &IpNet) -> Option<Arc<Record>> {
-        self.shards.get(range)
+        self.live.at(self.writer, range).map(Arc::new)
     }
 
     fn keyed(&mut self, key: SessionKey) -> Option<Arc<Record>> {
-        self.shards.keyed(key)
+        let place = usize::try_from(key.0 >> u32::BITS).ok();
+        let place = place.filter(|place| *place < self.live.shards.count())?;
+        let mut entries = self.live.shards.entries(place).into_iter();
+        let entry = entries.find(|entry| {
+            let rest = self.writer.rest(entry.facts.place);
+            rest.is_some_and(|rest| self.live.key_of(rest.ranges.all(), rest.serial) == key)
+                && self.live.common.is_open(&entry.facts)
+        });
+        self.live.record(self.writer, &entry?.facts).map(Arc::new)
     }
 
     fn nas(&mut self, name: &str) -> Option<Arc<Nas>> {
-        self.writer.nas(name)
+        self.writer.nas(name, &self.live.common)
     }
 
     fn name(&mut self, name: &str) -> Arc<str> {
-        self.writer.name(name)
+        let known = self.writer.name(name).cloned();
+        known.unwrap_or_else(|| name.into())
     }
 
     fn serial(&mut self) -> u32 {
@@ -222,11 +244,11 @@ impl View for Table<'_> {
     }
 
     fn has_room(&mut self) -> bool {
-        self.writer.len() < self.sessions_max
+        self.writer.len() < self.live.limits.sessions_max
     }
 
     fn admits(&mut self, range: &IpNet) -> bool {
-        self.shards.admit(range)
+        self.live.shards.admit(range)
     }
 }
 

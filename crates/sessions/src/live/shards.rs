@@ -1,14 +1,14 @@
-//! A map from ranges to records that is read without a lock and written by one at a time.
+//! A map from ranges to sessions that is read without a lock and written by one at a time.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::record::Record;
+use super::facts::Facts;
+use super::line::Line;
 use super::slots::{Entry, Key, Seen, Slots, TAG_BITS};
-use crate::SessionKey;
 
 /// Lengths of prefixes of IPv4, and of IPv6, that sessions may have at a time: each is one more
 /// look-up for every request.
@@ -35,6 +35,8 @@ pub(super) struct Shards {
     shift: u32,
     /// Counts the ranges that went from one slot to another.
     moves: AtomicU64,
+    /// What a writer puts in place of something else, before it does.
+    draft: Line,
     ipv4: Lengths,
     ipv6: Lengths,
 }
@@ -48,53 +50,58 @@ impl Shards {
         let count = (sessions_max / SHARD_LOAD).next_power_of_two().max(2);
         Self {
             rows: Default::default(),
-            row_len: (sessions_max + sessions_max / 2).max(SLOTS_MIN),
+            // Lines are large, but half of those who are looked for are at home in a row so empty.
+            row_len: (sessions_max / 10 * 19).max(SLOTS_MIN),
             count,
             shift: TAG_BITS - count.trailing_zeros(),
             moves: AtomicU64::new(0),
+            draft: Line::new(),
             ipv4: Lengths::default(),
             ipv6: Lengths::default(),
         }
     }
 
-    /// Returns the open session of the longest range that holds `client`.
-    pub(super) fn lookup(&self, client: IpAddr) -> Option<Arc<Record>> {
+    /// Returns what is made of the session of the longest range that holds `client` and of whose
+    /// session something is made.
+    pub(super) fn lookup<T>(
+        &self,
+        client: IpAddr,
+        make: impl FnMut(Facts) -> Option<T>,
+    ) -> Option<T> {
         match client.to_canonical() {
-            IpAddr::V4(client) => self.longest(&self.ipv4, |length| {
-                Key::ipv4(Ipv4Net::new_assert(masked_ipv4(client, length), length))
-            }),
-            IpAddr::V6(client) => self.longest(&self.ipv6, |length| {
-                Key::ipv6(Ipv6Net::new_assert(masked_ipv6(client, length), length))
-            }),
+            IpAddr::V4(client) => {
+                let key =
+                    |length| Key::ipv4(Ipv4Net::new_assert(masked_ipv4(client, length), length));
+                let mut found = self.ipv4.all().filter_map(|length| self.find(key(length)));
+                found.find_map(make)
+            }
+            IpAddr::V6(client) => {
+                let key =
+                    |length| Key::ipv6(Ipv6Net::new_assert(masked_ipv6(client, length), length));
+                let mut found = self.ipv6.all().filter_map(|length| self.find(key(length)));
+                found.find_map(make)
+            }
         }
     }
 
-    fn longest(&self, lengths: &Lengths, key: impl Fn(u8) -> Key) -> Option<Arc<Record>> {
-        let lengths = lengths.0.load(Ordering::Acquire).to_le_bytes();
-        let lengths = lengths.into_iter().take_while(|it| *it != NO_LENGTH);
-        lengths
-            .filter_map(|length| self.find(key(length)))
-            .find(|record| record.is_open())
-    }
-
     /// Returns the session of exactly this range, whether or not it is open.
-    pub(super) fn get(&self, range: &IpNet) -> Option<Arc<Record>> {
+    pub(super) fn get(&self, range: &IpNet) -> Option<Facts> {
         self.find(Key::of(range))
     }
 
     /// Does not wait for a writer: it looks again only after one has finished a step.
-    fn find(&self, key: Key) -> Option<Arc<Record>> {
+    fn find(&self, key: Key) -> Option<Facts> {
         loop {
             let moves = self.moves.load(Ordering::Acquire);
             let mut seen = Seen::Nothing;
             for row in self.rows.iter().map_while(OnceLock::get) {
-                seen = row.find(key);
-                if !matches!(seen, Seen::Nothing) {
+                seen = row.find(key, &self.draft);
+                if seen != Seen::Nothing {
                     break;
                 }
             }
             match seen {
-                Seen::Session(record) => return Some(record),
+                Seen::Session(facts) => return Some(facts),
                 Seen::Nothing if self.moves.load(Ordering::Acquire) == moves => return None,
                 Seen::Nothing | Seen::Changed => {}
             }
@@ -110,10 +117,10 @@ impl Shards {
     }
 
     /// Puts a session at a range, in place of any other.
-    pub(super) fn put(&self, range: &IpNet, record: &Arc<Record>) {
+    pub(super) fn put(&self, range: &IpNet, facts: &Facts) {
         let key = Key::of(range);
         let mut rows = self.rows.iter().map_while(OnceLock::get);
-        if rows.any(|row| row.replace(key, record)) {
+        if rows.any(|row| row.replace(key, facts, &self.draft)) {
             return;
         }
         let lens = [self.row_len, self.row_len, self.row_len * 2];
@@ -122,7 +129,7 @@ impl Shards {
         let row = rows.find(|row| row.has_room());
         debug_assert!(row.is_some(), "the rows have room for all ranges");
         if let Some(row) = row {
-            row.insert(key, record);
+            row.insert(key, facts);
         }
     }
 
@@ -132,37 +139,22 @@ impl Shards {
         }
     }
 
-    /// Returns the entries of the shard at `place`, in the order of their tags; none where there
-    /// is no shard. A higher place has higher tags. Only for whoever has the writer's turn.
-    pub(super) fn entries(&self, place: usize) -> Option<Vec<Entry>> {
-        let first = u64::try_from(place).ok().filter(|_| place < self.count)? << self.shift;
+    /// Returns the entries of the shard at `place`, in the order of their tags. A higher place has higher tags. Only for whoever has the writer's turn.
+    pub(super) fn entries(&self, place: usize) -> Vec<Entry> {
+        debug_assert!(place < self.count);
+        let first = u64::try_from(place).unwrap_or_default() << self.shift;
         let last = first + ((1 << self.shift) - 1);
         let mut entries = Vec::new();
         for row in self.rows.iter().map_while(OnceLock::get) {
             row.collect(first, last, &mut entries);
         }
         entries.sort_by_key(|it| it.tag);
-        Some(entries)
+        entries
     }
 
-    /// Returns what names a session for as long as the table lives, and no other one.
-    pub(super) fn key(&self, record: &Record) -> SessionKey {
-        let place = record.ranges().first().map_or(0, |range| self.place(range));
-        let place = u64::try_from(place).unwrap_or_default();
-        SessionKey(place << u32::BITS | u64::from(record.serial))
-    }
-
-    /// Returns the session with a key, if it is open.
-    pub(super) fn keyed(&self, key: SessionKey) -> Option<Arc<Record>> {
-        let entries = self.entries(usize::try_from(key.0 >> u32::BITS).ok()?)?;
-        let mut records = entries.into_iter().map(|entry| entry.record);
-        records.find(|record| record.is_open() && self.key(record) == key)
-    }
-
-    /// Returns whether the first range of a session has this tag: each session has one first.
-    pub(super) fn is_first(&self, record: &Record, of: u64) -> bool {
-        record
-            .ranges()
+    /// Returns whether the first of a session's ranges has this tag: each session has one first.
+    pub(super) fn is_first(ranges: &[IpNet], of: u64) -> bool {
+        ranges
             .first()
             .is_some_and(|range| Key::of(range).tag() == of)
     }
@@ -184,6 +176,11 @@ impl Shards {
 }
 
 impl Lengths {
+    fn all(&self) -> impl Iterator<Item = u8> {
+        let lengths = self.0.load(Ordering::Acquire).to_le_bytes();
+        lengths.into_iter().take_while(|it| *it != NO_LENGTH)
+    }
+
     fn admit(&self, length: u8) -> bool {
         let mut lengths = self.0.load(Ordering::Acquire).to_le_bytes();
         if lengths.contains(&length) {
@@ -220,7 +217,7 @@ fn masked_ipv6(address: Ipv6Addr, length: u8) -> Ipv6Addr {
 mod tests {
     use std::sync::atomic::AtomicUsize;
 
-    use super::super::slots::tests::{key_at, record};
+    use super::super::slots::tests::{facts, key_at};
     use super::*;
 
     const TURNS: usize = 100_000;
@@ -269,7 +266,7 @@ mod tests {
         let shards = Shards::new(2);
         let row = shards.rows[0].get_or_init(|| Slots::new(8));
         let keys = [0, 1, 2, 3, 4].map(|nth| key_at(8, 6, nth));
-        let sessions = keys.map(|_| record("10.0.0.0/32"));
+        let sessions = [0, 1, 2, 3, 4].map(facts);
         for (key, session) in keys.iter().zip(&sessions) {
             row.insert(*key, session);
         }
@@ -282,7 +279,7 @@ mod tests {
                     for (nth, key) in keys.iter().enumerate() {
                         let before = turn.load(Ordering::Acquire);
                         let found = shards.find(*key);
-                        let is_own = found.map(|it| Arc::ptr_eq(&it, &sessions[nth]));
+                        let is_own = found.map(|it| it == sessions[nth]);
                         assert_ne!(is_own, Some(false), "the session of another");
                         if before % keys.len() != nth && before == turn.load(Ordering::Acquire) {
                             assert_eq!(is_own, Some(true), "key {nth} in turn {before}");

@@ -3,27 +3,17 @@
 //! A key has a home, and is there or in one of the next slots before the first empty one. What is
 //! removed leaves no gap: those after it move up.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use arc_swap::ArcSwapOption;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::record::Record;
+use super::facts::{FREE_SHIFT, Facts};
+use super::line::{CHANGING, EMPTY, Line, Words};
 
 /// Bits of a tag.
 pub(super) const TAG_BITS: u32 = 39;
 
-/// Bits of the word of a slot that say what is there; those above count its changes.
-const KIND_BITS: u32 = TAG_BITS + 1;
-
-/// The word of a slot where nothing is and nothing comes after.
-const EMPTY: u64 = 0;
-
-/// The word of a slot that is changed now.
-const CHANGING: u64 = 1;
-
-/// What the tag of the first key is stored as.
+/// What the tag of the first key is as a kind of a line.
 const FIRST: u64 = 2;
 
 /// Bits of an IPv4 prefix and its length.
@@ -39,32 +29,24 @@ pub(super) struct Key {
 
 #[derive(Debug)]
 pub(super) struct Slots {
-    slots: Box<[Slot]>,
+    slots: Box<[Line]>,
     used: AtomicUsize,
 }
 
-/// Two words, so that a slot never reaches into a second line of the processor's cache.
-#[derive(Debug)]
-#[repr(align(16))]
-struct Slot {
-    word: AtomicU64,
-    record: ArcSwapOption<Record>,
-}
-
 /// What a reader came to see.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Seen {
     Nothing,
-    Session(Arc<Record>),
+    Session(Facts),
     /// A writer was faster: what is here is something else now.
     Changed,
 }
 
 /// A range of a session.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
     pub(super) tag: u64,
-    pub(super) record: Arc<Record>,
+    pub(super) facts: Facts,
 }
 
 impl Key {
@@ -101,52 +83,84 @@ impl Key {
         self.tag
     }
 
-    fn fits(self, record: &Record) -> bool {
-        let Some(range) = self.beyond else {
-            return true;
-        };
-        record.ranges().contains(&IpNet::V6(range))
+    fn kind(self) -> u64 {
+        self.tag + FIRST
+    }
+
+    fn words(self, facts: &Facts) -> Words {
+        let [msisdn, imsi, common, state] = facts.words();
+        let (low, high) = self.prefix();
+        let common = common | self.length() << FREE_SHIFT;
+        [low, high, msisdn, imsi, common, state]
+    }
+
+    fn fits(self, words: &Words) -> bool {
+        let [low, high, _, _, common, _] = *words;
+        self.beyond.is_none()
+            || (low, high) == self.prefix() && common >> FREE_SHIFT == self.length()
+    }
+
+    fn prefix(self) -> (u64, u64) {
+        self.beyond
+            .map_or((0, 0), |range| halves(range.addr().to_bits()))
+    }
+
+    fn length(self) -> u64 {
+        self.beyond.map_or(0, |range| range.prefix_len().into())
     }
 }
 
 impl Slots {
     pub(super) fn new(count: usize) -> Self {
         Self {
-            slots: (0..count).map(|_| Slot::new()).collect(),
+            slots: (0..count).map(|_| Line::new()).collect(),
             used: AtomicUsize::new(0),
         }
     }
 
     /// Returns what is there for a key. A writer may have moved it to where it was not yet looked
-    /// for, or away from where it will be: who moves says so elsewhere.
-    pub(super) fn find(&self, key: Key) -> Seen {
-        let kind = key.tag + FIRST;
-        for slot in self.from(self.home(key.tag)) {
-            let word = slot.word.load(Ordering::Acquire);
-            match kind_of(word) {
+    /// for, or away from where it will be: who moves says so elsewhere. What a writer is in the
+    /// middle of is read in `draft`.
+    pub(super) fn find(&self, key: Key, draft: &Line) -> Seen {
+        for line in self.from(self.home(key.tag)) {
+            match line.kind() {
                 EMPTY => return Seen::Nothing,
-                other if other != kind => {}
-                _ => {
-                    let record = slot.record.load_full();
-                    if slot.word.load(Ordering::Acquire) != word {
-                        return Seen::Changed;
+                other if other != key.kind() => {}
+                _ => match line.read() {
+                    Some(sight) if sight.kind == key.kind() => {
+                        if !key.fits(&sight.words) {
+                            continue;
+                        }
+                        if sight.is_whole() {
+                            return Seen::Session(facts(&sight.words));
+                        }
+                        let drafted = draft.read().filter(|drafted| {
+                            drafted.is_whole()
+                                && drafted.kind == key.kind()
+                                && key.fits(&drafted.words)
+                                && line.is_still(&sight)
+                        });
+                        return drafted.map_or(Seen::Changed, |it| Seen::Session(facts(&it.words)));
                     }
-                    if let Some(record) = record.filter(|record| key.fits(record)) {
-                        return Seen::Session(record);
-                    }
-                }
+                    Some(_) | None => return Seen::Changed,
+                },
             }
         }
         Seen::Nothing
     }
 
     /// Puts a session in place of the one that the key has. Returns whether it has one.
-    pub(super) fn replace(&self, key: Key, record: &Arc<Record>) -> bool {
-        let slot = self.place(key).and_then(|place| self.slots.get(place));
-        if let Some(slot) = slot {
-            slot.record.store(Some(Arc::clone(record)));
+    pub(super) fn replace(&self, key: Key, facts: &Facts, draft: &Line) -> bool {
+        let line = self.place(key).and_then(|place| self.slots.get(place));
+        if let Some(line) = line {
+            let words = key.words(facts);
+            // Whole before the line is not, so that who reads never waits.
+            draft.turn(CHANGING);
+            draft.write(&words);
+            draft.turn(key.kind());
+            line.write(&words);
         }
-        slot.is_some()
+        line.is_some()
     }
 
     /// Returns whether a further key may be put here.
@@ -156,12 +170,12 @@ impl Slots {
     }
 
     /// Puts a session at a key that has none.
-    pub(super) fn insert(&self, key: Key, record: &Arc<Record>) {
+    pub(super) fn insert(&self, key: Key, facts: &Facts) {
         debug_assert!(self.used.load(Ordering::Relaxed) < self.slots.len());
-        let mut slots = self.from(self.home(key.tag));
-        if let Some(slot) = slots.find(|slot| slot.kind() == EMPTY) {
-            slot.record.store(Some(Arc::clone(record)));
-            slot.turn(key.tag + FIRST);
+        let mut lines = self.from(self.home(key.tag));
+        if let Some(line) = lines.find(|line| line.kind() == EMPTY) {
+            line.write(&key.words(facts));
+            line.turn(key.kind());
             self.used.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -177,16 +191,18 @@ impl Slots {
             let kind = slot.kind();
             if kind == EMPTY || place == removed {
                 empty.turn(CHANGING);
-                empty.record.store(None);
+                empty.write(&Words::default());
                 empty.turn(EMPTY);
                 self.used.fetch_sub(1, Ordering::Relaxed);
                 return;
             }
             let home = self.home(kind.saturating_sub(FIRST));
             if self.way(home, place) >= self.way(free, place) {
-                // Nobody may take the one record for the other.
+                // Nobody may take the one session for the other.
                 empty.turn(CHANGING);
-                empty.record.store(slot.record.load_full());
+                if let Some(sight) = slot.read() {
+                    empty.write(&sight.words);
+                }
                 empty.turn(kind);
                 // Before it leaves its place, so that who finds it nowhere knows why.
                 moves.fetch_add(1, Ordering::AcqRel);
@@ -204,10 +220,9 @@ impl Slots {
                 EMPTY if nth > certain => return,
                 EMPTY | CHANGING => {}
                 kind if (first..=last).contains(&(kind - FIRST)) => {
-                    let record = slot.record.load_full();
-                    into.extend(record.map(|record| Entry {
+                    into.extend(slot.read().map(|sight| Entry {
                         tag: kind - FIRST,
-                        record,
+                        facts: facts(&sight.words),
                     }));
                 }
                 _ => {}
@@ -216,16 +231,15 @@ impl Slots {
     }
 
     fn place(&self, key: Key) -> Option<usize> {
-        let kind = key.tag + FIRST;
         let mut place = self.home(key.tag);
         for slot in self.from(place) {
             match slot.kind() {
                 EMPTY => return None,
-                other if other == kind => {
-                    let record = slot.record.load();
-                    if record.as_ref().is_some_and(|record| key.fits(record)) {
-                        return Some(place);
-                    }
+                other
+                    if other == key.kind()
+                        && slot.read().is_some_and(|sight| key.fits(&sight.words)) =>
+                {
+                    return Some(place);
                 }
                 _ => {}
             }
@@ -235,7 +249,7 @@ impl Slots {
     }
 
     /// Returns all slots, from a place on.
-    fn from(&self, place: usize) -> impl Iterator<Item = &Slot> {
+    fn from(&self, place: usize) -> impl Iterator<Item = &Line> {
         let (before, after) = self.slots.split_at_checked(place).unwrap_or_default();
         after.iter().chain(before)
     }
@@ -258,29 +272,9 @@ impl Slots {
     }
 }
 
-impl Slot {
-    fn new() -> Self {
-        Self {
-            word: AtomicU64::new(EMPTY),
-            record: ArcSwapOption::empty(),
-        }
-    }
-
-    fn kind(&self) -> u64 {
-        kind_of(self.word.load(Ordering::Acquire))
-    }
-
-    /// Says what is here from now on.
-    fn turn(&self, kind: u64) {
-        let word = self.word.load(Ordering::Relaxed);
-        let changes = (word >> KIND_BITS).wrapping_add(1);
-        let word = changes.wrapping_shl(KIND_BITS) | kind;
-        self.word.store(word, Ordering::Release);
-    }
-}
-
-fn kind_of(word: u64) -> u64 {
-    word & ((1 << KIND_BITS) - 1)
+fn facts(words: &Words) -> Facts {
+    let [_, _, msisdn, imsi, common, state] = *words;
+    Facts::of_words([msisdn, imsi, common, state])
 }
 
 /// Spreads [`IPV4_BITS`] bits evenly, neighbours too, and no two to the same. Networks assign

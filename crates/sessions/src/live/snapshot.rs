@@ -40,14 +40,25 @@ impl LiveSessions {
         let mut bytes = MAGIC.to_vec();
         let nas: Vec<_> = writer.all_nas().collect();
         put_count(&mut bytes, nas.len());
-        for nas in nas {
+        for nas in nas.into_iter().filter_map(|it| self.common.nas.get(it)) {
             put(&mut bytes, nas.name.as_bytes());
             bytes.extend(nas.cleared_s().to_le_bytes());
         }
-        let open: Vec<_> = writer.all().filter(|record| record.is_open()).collect();
-        put_count(&mut bytes, open.len());
-        for record in open {
-            put_record(&mut bytes, record);
+        let counted = bytes.len();
+        put_count(&mut bytes, 0);
+        let mut count = 0;
+        for rest in writer.all() {
+            let first = rest.ranges.all().first();
+            let record = first.and_then(|first| self.at(&writer, first));
+            if let Some(record) = record.filter(Record::is_open) {
+                put_record(&mut bytes, &record);
+                count += 1;
+            }
+        }
+        let mut written = Vec::new();
+        put_count(&mut written, count);
+        for (to, byte) in bytes.iter_mut().skip(counted).zip(written) {
+            *to = byte;
         }
         let sum = blake3::hash(&bytes);
         bytes.extend(sum.as_bytes());
@@ -93,25 +104,23 @@ impl LiveSessions {
         }
         let mut writer = self.writer();
         for (name, cleared_s) in switched {
-            if let Some(nas) = writer.nas(name) {
+            if let Some(nas) = writer.nas(name, &self.common) {
                 nas.clear(cleared_s);
             }
         }
         let (mut taken, mut left_out) = (0, 0);
         for Kept {
-            mut session,
+            session,
             nas,
             id,
             ranges,
             expires_s,
         } in written
         {
-            let Some(nas) = writer.nas(nas) else {
+            let Some(nas) = writer.nas(nas, &self.common) else {
                 left_out += 1;
                 continue;
             };
-            session.apn = session.apn.map(|apn| writer.name(&apn));
-            session.profile = session.profile.map(|profile| writer.name(&profile));
             let serial = writer.serial();
             let record = Record {
                 session,
@@ -201,7 +210,7 @@ impl<'a> Input<'a> {
             profile: self.filled()?.map(Arc::from),
             origin: {
                 let [byte] = self.take()?;
-                Origin::ALL.into_iter().find(|it| it.byte() == byte)?
+                Origin::of_byte(byte)?
             },
             changed_s: self.number()?,
         };

@@ -156,6 +156,6 @@ mod tests {
             event_s: 10,
         };
         live.report(&report, 10).unwrap();
-        live.lookup("10.7.0.2".parse().unwrap()).unwrap()
+        live.get("10.7.0.2/32".parse().unwrap()).unwrap()
     }
 }

@@ -136,6 +136,21 @@ fn limits_of_one_report() {
     }
     let many = live.switched("one more", Switched::On, 1);
     assert_eq!(many, Err(Refused::ManyNas));
+    for n in 0..NAMES_MAX {
+        let named = Report {
+            apn: Some(format!("apn{n}").into()),
+            ..report("a", &[], 11)
+        };
+        live.report(&named, 0).unwrap();
+    }
+    let named = Report {
+        profile: Some("one more".into()),
+        ..report("a", &[], 11)
+    };
+    assert_eq!(live.report(&named, 0).unwrap_err(), Refused::ManyNames);
+    let apn = format!("apn{}", NAMES_MAX - 1);
+    let kept = live.lookup("10.0.0.1".parse().unwrap()).unwrap();
+    assert_eq!(kept.apn.as_deref(), Some(apn.as_str()));
 }
 
 #[test]
@@ -158,7 +173,7 @@ fn what_a_report_lacks_stays() {
 fn the_profile_of_an_operator_comes_before_what_is_reported() {
     let live = LiveSessions::new(LIMITS);
     opened(&live, "a", &["10.0.0.1/32"], 10);
-    let held = live.lookup("10.0.0.1".parse().unwrap()).unwrap();
+    let held = live.behind("10.0.0.1".parse().unwrap()).unwrap();
     let key = live.key(&held);
     let teen = ProfileFacts::Said {
         id: Some(7),
@@ -215,9 +230,9 @@ fn what_an_operator_opened_stays_until_it_is_removed() {
     let reported = live.report(&report("a", &["10.0.0.1/32"], 11), 11);
     assert!(matches!(reported, Ok(Applied::Stale)));
     opened(&live, "b", &["10.0.0.1/32", "10.0.0.2/32"], 11);
-    let other = live.lookup("10.0.0.2".parse().unwrap()).unwrap();
+    let other = live.behind("10.0.0.2".parse().unwrap()).unwrap();
     assert_eq!(other.ranges(), [net("10.0.0.2/32")]);
-    assert!(Arc::ptr_eq(&record, &live.get(range).unwrap()));
+    assert_eq!(live.get(range).unwrap().to_bytes(), record.to_bytes());
     assert!(matches!(live.remove_at(range, 11), Applied::Closed(_)));
     assert!(matches!(live.remove_at(range, 11), Applied::Unknown));
 }
@@ -365,6 +380,52 @@ fn readers_always_see_one_of_two_sessions() {
 }
 
 #[test]
+fn no_reader_sees_a_mixture_of_two_sessions() {
+    const TURNS: u32 = 200_000;
+    let live = LiveSessions::new(LIMITS);
+    let clients = ["10.0.0.1", "2001:db8::1"].map(|it| it.parse::<IpAddr>().unwrap());
+    let change = |n: u32| {
+        let text = format!("{n:015}");
+        let name = format!("p{}", n % 100);
+        Report {
+            msisdn: Digits::new(&text),
+            imsi: Digits::new(&text),
+            apn: Some(name.clone().into()),
+            profile: Some(name.into()),
+            ..report(&format!("s{}", n % 2), &["10.0.0.1/32", "2001:db8::/64"], n)
+        }
+    };
+    live.report(&change(0), 0).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let readers = clients.map(|client| {
+            let (live, done) = (&live, &done);
+            scope.spawn(move || {
+                let (mut last, mut seen) = (0, 0);
+                while !done.load(Ordering::Relaxed) {
+                    let now = live.lookup(client).expect("there always is one");
+                    let name = format!("p{}", now.changed_s % 100);
+                    let text = format!("{:015}", now.changed_s);
+                    assert_eq!((now.msisdn, now.imsi), (Digits::new(&text), now.msisdn));
+                    assert_eq!((&now.apn, &now.profile), (&now.profile, &Some(name.into())));
+                    assert!(now.changed_s >= last, "{} after {last}", now.changed_s);
+                    seen += u32::from(now.changed_s > last);
+                    last = now.changed_s;
+                }
+                seen
+            })
+        });
+        for n in 1..TURNS {
+            live.report(&change(n), 0).unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+        for reader in readers {
+            assert!(reader.join().unwrap() > 0);
+        }
+    });
+}
+
+#[test]
 fn every_session_may_have_all_ranges() {
     let live = LiveSessions::new(LIMITS);
     let ranges = |n: usize| -> Vec<String> {
@@ -420,7 +481,11 @@ fn close(live: &LiveSessions, id: &str, event_s: u32) -> Applied {
 }
 
 fn id_at(live: &LiveSessions, client: &str) -> Option<String> {
-    let record = live.lookup(client.parse().unwrap())?;
+    let client = client.parse().unwrap();
+    let record = live.behind(client);
+    let session = record.as_ref().map(|record| record.session().clone());
+    assert_eq!(live.lookup(client), session, "{client}");
+    let record = record?;
     Some(String::from_utf8(record.id().bytes().to_vec()).unwrap())
 }
 

@@ -1,60 +1,68 @@
 //! What only those who report sessions need.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::closed::Closed;
-use super::record::{Nas, Record, SessionId, owner_hash};
+use super::facts::{Common, Facts};
+use super::record::{Nas, Ranges, Record, SessionId};
 
 /// NAS that may report at most.
 pub const NAS_MAX: usize = 4_096;
 
-/// Access point names of which sessions share one copy.
-pub const NAMES_MAX: usize = 4_096;
+/// Names of access points and profiles that sessions may have had at most.
+pub const NAMES_MAX: usize = u16::MAX as usize;
 
 #[derive(Debug, Default)]
 pub(super) struct Writer {
-    /// Sessions by NAS and id.
-    owners: HashTable<Arc<Record>>,
-    nas: BTreeMap<Box<str>, Arc<Nas>>,
-    names: BTreeSet<Arc<str>>,
+    /// Places of sessions by NAS and id.
+    owners: HashTable<u32>,
+    rests: Vec<Option<Rest>>,
+    /// Places where none is.
+    free: Vec<u32>,
+    nas: BTreeMap<Box<str>, u16>,
+    names: BTreeMap<Arc<str>, u16>,
     pub(super) closed: Closed,
     serial: u32,
     /// The shard that is swept next.
     pub(super) swept: usize,
 }
 
+/// What is kept of a session beside its facts, which are where its ranges are.
+#[derive(Debug)]
+pub(super) struct Rest {
+    pub(super) id: SessionId,
+    pub(super) ranges: Ranges,
+    pub(super) serial: u32,
+    pub(super) expires_s: u32,
+    nas: u16,
+}
+
 impl Writer {
     /// Returns who reports under this name; none if there are too many.
-    pub(super) fn nas(&mut self, name: &str) -> Option<Arc<Nas>> {
-        if let Some(nas) = self.nas.get(name) {
-            return Some(Arc::clone(nas));
+    pub(super) fn nas(&mut self, name: &str, common: &Common) -> Option<Arc<Nas>> {
+        if let Some(number) = self.nas.get(name) {
+            return common.nas.get(*number).cloned();
         }
-        if self.nas.len() >= NAS_MAX {
-            return None;
-        }
+        let number = u16::try_from(self.nas.len()).ok();
+        let number = number.filter(|_| self.nas.len() < NAS_MAX)?;
         let nas = Arc::new(Nas::new(name));
-        self.nas.insert(name.into(), Arc::clone(&nas));
+        self.nas.insert(name.into(), number);
+        common.nas.add(number, Arc::clone(&nas));
         Some(nas)
     }
 
-    /// Returns all who report.
-    pub(super) fn all_nas(&self) -> impl Iterator<Item = &Arc<Nas>> {
-        self.nas.values()
+    /// Returns the numbers of all who report, in the order of their names.
+    pub(super) fn all_nas(&self) -> impl Iterator<Item = u16> {
+        self.nas.values().copied()
     }
 
-    /// Returns one copy of a name for all who have it.
-    pub(super) fn name(&mut self, name: &str) -> Arc<str> {
-        if let Some(known) = self.names.get(name) {
-            return Arc::clone(known);
-        }
-        let name: Arc<str> = name.into();
-        if self.names.len() < NAMES_MAX {
-            self.names.insert(Arc::clone(&name));
-        }
-        name
+    /// Returns the copy of a name that all share, if there is one.
+    pub(super) fn name(&self, name: &str) -> Option<&Arc<str>> {
+        self.names.get_key_value(name).map(|(name, _)| name)
     }
 
     /// Returns a number that the next session has and none before it had, for very long.
@@ -63,29 +71,89 @@ impl Writer {
         self.serial
     }
 
-    pub(super) fn owned(&self, nas: &str, id: &SessionId) -> Option<&Arc<Record>> {
-        let hash = owner_hash(nas, id);
-        self.owners.find(hash, |it| it.is_owned_by(nas, id))
+    /// Returns what is to be written where the ranges of a session are, all but its place; none
+    /// if there are too many names.
+    pub(super) fn facts(&mut self, record: &Record, common: &Common) -> Option<Facts> {
+        let session = &record.session;
+        Some(Facts {
+            msisdn: session.msisdn,
+            imsi: session.imsi,
+            apn: self.number(session.apn.as_ref(), common)?,
+            profile: self.number(session.profile.as_ref(), common)?,
+            nas: *self.nas.get(&*record.nas.name)?,
+            origin: session.origin,
+            changed_s: session.changed_s,
+            place: 0,
+        })
+    }
+
+    fn number(&mut self, name: Option<&Arc<str>>, common: &Common) -> Option<u16> {
+        let Some(name) = name else {
+            return Some(0);
+        };
+        if let Some(number) = self.names.get(name) {
+            return Some(*number);
+        }
+        let number = u16::try_from(self.names.len() + 1).ok()?;
+        common.names.add(number, Arc::clone(name));
+        self.names.insert(Arc::clone(name), number);
+        Some(number)
+    }
+
+    /// Returns what is kept at a place.
+    pub(super) fn rest(&self, place: u32) -> Option<&Rest> {
+        self.rests.get(usize::try_from(place).ok()?)?.as_ref()
+    }
+
+    pub(super) fn owned(&self, nas: &str, id: &SessionId) -> Option<&Rest> {
+        self.rest(self.place(*self.nas.get(nas)?, id)?)
     }
 
     /// Keeps a session under its NAS and id, in place of the one that was there.
-    pub(super) fn own(&mut self, record: &Arc<Record>) {
-        let (nas, id) = (&record.nas.name, &record.id);
-        let hash = owner_hash(nas, id);
-        match self.owners.find_mut(hash, |it| it.is_owned_by(nas, id)) {
-            Some(old) => *old = Arc::clone(record),
-            None => {
-                let rehash = |it: &Arc<Record>| owner_hash(&it.nas.name, &it.id);
-                self.owners.insert_unique(hash, Arc::clone(record), rehash);
-            }
+    pub(super) fn own(&mut self, record: &Record, nas: u16) -> u32 {
+        let rest = Rest {
+            id: record.id.clone(),
+            ranges: record.ranges.clone(),
+            serial: record.serial,
+            expires_s: record.expires_s,
+            nas,
+        };
+        let known = self.place(nas, &record.id);
+        let place = known.or_else(|| self.free.pop()).unwrap_or_else(|| {
+            self.rests.push(None);
+            u32::try_from(self.rests.len() - 1).unwrap_or_default()
+        });
+        let slot = usize::try_from(place).ok();
+        if let Some(slot) = slot.and_then(|slot| self.rests.get_mut(slot)) {
+            *slot = Some(rest);
         }
+        if known.is_none() {
+            let hash = hash(nas, &record.id);
+            let rehash = |it: &u32| {
+                let rest = usize::try_from(*it).ok().and_then(|it| self.rests.get(it));
+                rest.and_then(Option::as_ref)
+                    .map_or(0, |rest| self::hash(rest.nas, &rest.id))
+            };
+            self.owners.insert_unique(hash, place, rehash);
+        }
+        place
     }
 
     /// Forgets a session.
     pub(super) fn disown(&mut self, nas: &str, id: &SessionId) {
-        let hash = owner_hash(nas, id);
-        if let Ok(entry) = self.owners.find_entry(hash, |it| it.is_owned_by(nas, id)) {
+        let Some(nas) = self.nas.get(nas).copied() else {
+            return;
+        };
+        let Some(place) = self.place(nas, id) else {
+            return;
+        };
+        if let Ok(entry) = self.owners.find_entry(hash(nas, id), |it| *it == place) {
             entry.remove();
+        }
+        let slot = usize::try_from(place).ok();
+        if let Some(slot) = slot.and_then(|slot| self.rests.get_mut(slot)) {
+            *slot = None;
+            self.free.push(place);
         }
     }
 
@@ -94,7 +162,30 @@ impl Writer {
     }
 
     /// Returns all sessions, in no order.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Record>> {
-        self.owners.iter()
+    pub(super) fn all(&self) -> impl Iterator<Item = &Rest> {
+        self.rests.iter().flatten()
+    }
+
+    fn place(&self, nas: u16, id: &SessionId) -> Option<u32> {
+        let is_it = |it: &u32| {
+            let rest = self.rest(*it);
+            rest.is_some_and(|rest| rest.nas == nas && rest.id == *id)
+        };
+        self.owners.find(hash(nas, id), is_it).copied()
+    }
+}
+
+/// Returns where a session is among those of all who report.
+fn hash(nas: u16, id: &SessionId) -> u64 {
+    xxh3_64_with_seed(id.bytes(), u64::from(nas))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rest_of_a_session_is_as_small_as_planned() {
+        assert_eq!(size_of::<Option<Rest>>(), 64);
     }
 }

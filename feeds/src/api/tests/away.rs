@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::{pending, ready};
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -49,7 +50,7 @@ impl Away {
 }
 
 impl SessionStore for Away {
-    fn lookup(&self, _: IpAddr) -> Lookup {
+    fn behind(&self, _: IpAddr) -> Lookup<Arc<Record>> {
         Lookup::Asking(self.answer(Err(Unavailable)))
     }
 
@@ -57,7 +58,7 @@ impl SessionStore for Away {
         self.answer(Err(Unavailable.into()))
     }
 
-    fn get(&self, _: IpNet) -> Pending<Reported> {
+    fn get(&self, _: IpNet) -> Pending<Reported<Arc<Record>>> {
         self.answer(Err(Unavailable))
     }
 

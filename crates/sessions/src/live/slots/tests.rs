@@ -1,10 +1,9 @@
 use super::*;
-use crate::Session;
-use crate::live::record::{Nas, Ranges, SessionId};
+use crate::Origin;
 
 #[test]
-fn a_slot_is_two_words() {
-    assert_eq!(size_of::<Slot>(), 16);
+fn a_session_is_found_in_one_line() {
+    assert_eq!((size_of::<Line>(), align_of::<Line>()), (64, 64));
 }
 
 proptest::proptest! {
@@ -35,9 +34,10 @@ fn what_is_removed_leaves_no_gap() {
     let slots = Slots::new(8);
     let moves = AtomicU64::new(0);
     let keys: Vec<Key> = (0..6).map(|n| key_at(8, 6 + n % 2, n)).collect();
-    let sessions: Vec<Arc<Record>> = (0..6).map(|_| record("10.0.0.0/32")).collect();
+    let draft = Line::new();
+    let sessions: Vec<Facts> = (0..6).map(facts).collect();
     for (key, session) in keys.iter().zip(&sessions) {
-        assert!(!slots.replace(*key, session));
+        assert!(!slots.replace(*key, session, &draft));
         slots.insert(*key, session);
     }
     assert!(!slots.has_room());
@@ -45,12 +45,12 @@ fn what_is_removed_leaves_no_gap() {
         slots.remove(keys[removed], &moves);
         slots.remove(keys[removed], &moves);
         for (nth, key) in keys.iter().enumerate() {
-            let found = match slots.find(*key) {
+            let found = match slots.find(*key, &draft) {
                 Seen::Session(found) => Some(found),
                 Seen::Nothing => None,
                 Seen::Changed => panic!("nobody writes"),
             };
-            let found = found.map(|found| Arc::ptr_eq(&found, &sessions[nth]));
+            let found = found.map(|found| found == sessions[nth]);
             assert_eq!(
                 found,
                 (nth > removed).then_some(true),
@@ -59,7 +59,8 @@ fn what_is_removed_leaves_no_gap() {
         }
     }
     assert!(slots.slots.iter().all(|slot| slot.kind() == EMPTY));
-    assert!(slots.slots.iter().all(|slot| slot.record.load().is_none()));
+    let mut left = slots.slots.iter().filter_map(Line::read);
+    assert!(left.all(|sight| sight.words == Words::default()));
     assert_eq!(slots.used.load(Ordering::Relaxed), 0);
     assert!(moves.into_inner() > 0);
 }
@@ -69,23 +70,22 @@ fn ipv6_prefixes_that_share_a_tag_are_told_apart() {
     let slots = Slots::new(8);
     let moves = AtomicU64::new(0);
     let nets = ["2001:db8::/64", "2001:db8:1::/64"];
-    let sessions = nets.map(record);
+    let draft = Line::new();
+    let sessions = [0, 1].map(facts);
     let keys = nets.map(|net| Key {
         tag: 7,
         ..Key::of(&net.parse().unwrap())
     });
     slots.insert(keys[0], &sessions[0]);
-    assert!(matches!(slots.find(keys[1]), Seen::Nothing));
-    assert!(!slots.replace(keys[1], &sessions[1]));
+    assert!(matches!(slots.find(keys[1], &draft), Seen::Nothing));
+    assert!(!slots.replace(keys[1], &sessions[1], &draft));
     slots.insert(keys[1], &sessions[1]);
     for nth in 0..2 {
-        assert!(
-            matches!(slots.find(keys[nth]), Seen::Session(it) if Arc::ptr_eq(&it, &sessions[nth]))
-        );
+        assert_eq!(slots.find(keys[nth], &draft), Seen::Session(sessions[nth]));
     }
     slots.remove(keys[0], &moves);
-    assert!(matches!(slots.find(keys[0]), Seen::Nothing));
-    assert!(matches!(slots.find(keys[1]), Seen::Session(_)));
+    assert!(matches!(slots.find(keys[0], &draft), Seen::Nothing));
+    assert!(matches!(slots.find(keys[1], &draft), Seen::Session(_)));
 }
 
 /// The nth key with a home.
@@ -97,13 +97,15 @@ pub(in crate::live) fn key_at(count: usize, home: usize, nth: usize) -> Key {
     }
 }
 
-pub(in crate::live) fn record(range: &str) -> Arc<Record> {
-    Arc::new(Record {
-        nas: Arc::new(Nas::new("nas")),
-        session: Session::default(),
-        ranges: Ranges::One(range.parse().unwrap()),
-        id: SessionId::new(b"a").unwrap(),
-        serial: 1,
-        expires_s: u32::MAX,
-    })
+pub(in crate::live) fn facts(place: u32) -> Facts {
+    Facts {
+        msisdn: None,
+        imsi: None,
+        apn: 0,
+        profile: 0,
+        nas: 0,
+        origin: Origin::Configuration,
+        changed_s: 1,
+        place,
+    }
 }
