@@ -21,9 +21,10 @@ pub use feed::{
     Busy, Fallback, PolicyServer, ProfileFacts, Reselect, SessionEvent, SessionKey, Subscriber,
 };
 pub use live::{
-    Applied, Assignment, BadSnapshot, CLOSED_MAX, Ended, LENGTHS_MAX, LiveLimits, LiveSessions,
-    NAMES_MAX, NAS_MAX, Names, Nas, PAGE_MAX, Plan, RANGES_MAX, Record, Refused, Report,
-    SESSION_ID_LEN_MAX, SESSIONS_MAX, SNAPSHOT_RECORD_LEN_MAX, SessionId, Switched, View, owner_of,
+    APNS_MAX, Applied, Assignment, BadSnapshot, CLOSED_MAX, Ended, LENGTHS_MAX, LiveLimits,
+    LiveSessions, NAMES_MAX, NAS_MAX, Names, Nas, PAGE_MAX, Plan, RANGES_MAX, Record, Refused,
+    Report, SESSION_ID_LEN_MAX, SESSIONS_MAX, SNAPSHOT_RECORD_LEN_MAX, SessionId, Switched, View,
+    owner_of,
 };
 pub use select::{GxProfile, ProfileRule, Selected, Selection};
 pub use store::{

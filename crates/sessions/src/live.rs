@@ -33,7 +33,7 @@ pub use record::{Nas, Record, SESSION_ID_LEN_MAX, SessionId};
 pub use shards::LENGTHS_MAX;
 pub use snapshot::{BadSnapshot, SNAPSHOT_RECORD_LEN_MAX};
 pub use stored::{Names, owner_of};
-pub use writer::{NAMES_MAX, NAS_MAX};
+pub use writer::{APNS_MAX, NAMES_MAX, NAS_MAX};
 
 use facts::{Common, Facts};
 use shards::Shards;
@@ -142,7 +142,8 @@ pub enum Refused {
     Full,
     /// As many names of access points and profiles were there as there may be.
     #[error(
-        "sessions have had more than {NAMES_MAX} names of access points and profiles since the program began; use fewer, or restart it"
+        "sessions have had more than {} profiles since the program began; restart it",
+        NAMES_MAX - APNS_MAX
     )]
     ManyNames,
     /// As many NAS have reported as there may be.

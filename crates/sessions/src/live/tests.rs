@@ -137,21 +137,29 @@ fn limits_of_one_report() {
     }
     let many = live.switched("one more", Switched::On, 1);
     assert_eq!(many, Err(Refused::ManyNas));
-    for n in 0..NAMES_MAX {
-        let named = Report {
-            apn: Some(format!("apn{n}").into()),
-            ..report("a", &[], 11)
-        };
-        live.report(&named, 0).unwrap();
-    }
-    let named = Report {
-        profile: Some("one more".into()),
+    let apn = |n| Report {
+        apn: Some(format!("apn{n}").into()),
         ..report("a", &[], 11)
     };
-    assert_eq!(live.report(&named, 0).unwrap_err(), Refused::ManyNames);
-    let apn = format!("apn{}", NAMES_MAX - 1);
-    let kept = live.lookup("10.0.0.1".parse().unwrap()).unwrap();
-    assert_eq!(kept.apn.as_deref(), Some(apn.as_str()));
+    let kept = || live.lookup("10.0.0.1".parse().unwrap()).unwrap();
+    for n in 0..APNS_MAX {
+        live.report(&apn(n), 0).unwrap();
+    }
+    let last = format!("apn{}", APNS_MAX - 1);
+    assert_eq!(kept().apn.as_deref(), Some(last.as_str()));
+    live.report(&apn(APNS_MAX), 0).unwrap();
+    assert_eq!(kept().apn, None);
+    let profile = |n| Report {
+        profile: Some(format!("profile{n}").into()),
+        ..report("a", &[], 11)
+    };
+    for n in APNS_MAX..NAMES_MAX {
+        live.report(&profile(n), 0).unwrap();
+    }
+    let many = live.report(&profile(NAMES_MAX), 0);
+    assert_eq!(many.unwrap_err(), Refused::ManyNames);
+    let last = format!("profile{}", NAMES_MAX - 1);
+    assert_eq!(kept().profile.as_deref(), Some(last.as_str()));
 }
 
 #[test]

@@ -16,6 +16,9 @@ pub const NAS_MAX: usize = 4_096;
 /// Names of access points and profiles that sessions may have had at most.
 pub const NAMES_MAX: usize = u16::MAX as usize;
 
+/// Names after which further access points go without a name, so that profiles have room.
+pub const APNS_MAX: usize = NAMES_MAX - 4_096;
+
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     /// Places of sessions by NAS and id.
@@ -72,14 +75,17 @@ impl Writer {
     }
 
     /// Returns what is to be written where the ranges of a session are, all but its place; none
-    /// if there are too many names.
+    /// if there are too many profiles. Of access points beyond [`APNS_MAX`] the name is left out:
+    /// where each of many small ones has a name of its own, no configuration knows them all.
     pub(super) fn facts(&mut self, record: &Record, common: &Common) -> Option<Facts> {
         let session = &record.session;
         Some(Facts {
             msisdn: session.msisdn,
             imsi: session.imsi,
-            apn: self.number(session.apn.as_ref(), common)?,
-            profile: self.number(session.profile.as_ref(), common)?,
+            apn: self
+                .number(session.apn.as_ref(), APNS_MAX, common)
+                .unwrap_or(0),
+            profile: self.number(session.profile.as_ref(), NAMES_MAX, common)?,
             nas: *self.nas.get(&*record.nas.name)?,
             origin: session.origin,
             changed_s: session.changed_s,
@@ -87,12 +93,15 @@ impl Writer {
         })
     }
 
-    fn number(&mut self, name: Option<&Arc<str>>, common: &Common) -> Option<u16> {
+    fn number(&mut self, name: Option<&Arc<str>>, max: usize, common: &Common) -> Option<u16> {
         let Some(name) = name else {
             return Some(0);
         };
         if let Some(number) = self.names.get(name) {
             return Some(*number);
+        }
+        if self.names.len() >= max {
+            return None;
         }
         let number = u16::try_from(self.names.len() + 1).ok()?;
         common.names.add(number, Arc::clone(name));

@@ -16,7 +16,7 @@ use super::{PRIORITY_MAX, Reader};
 use crate::files::{Files, beside};
 
 /// `sessions.live.sessions_max` unless the file says otherwise.
-pub const SESSIONS_DEFAULT: usize = 1 << 20;
+pub const SESSIONS_DEFAULT: usize = 1 << 17;
 /// `sessions.live.lifetime_s` unless the file says otherwise: twice the interval of an hour.
 pub const LIFETIME_S_DEFAULT: u32 = 7_200;
 /// `sessions.live.lifetime_s` at most: a week.
