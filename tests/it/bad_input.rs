@@ -96,7 +96,7 @@ fn each_wrong_file_is_told_with_place_and_remedy() {
            6 | icap_server: {listen: ['127.0.0.1:0'], category: categories}
              |                                        ^^^^^^^^
         weir.yaml: "apn_defaults" -> "apns"
-          weir.yaml:7:12: error: `apns` is not a key here; use `static`, `apn_defaults`, `rules`, `users`, `live` or `radius`
+          weir.yaml:7:12: error: `apns` is not a key here; use `static`, `apn_defaults`, `rules`, `users`, `live`, `radius`, `gx`, `redis` or `admin`
            7 | sessions: {apns: {internet: child}}
              |            ^^^^
         policy.yaml: "lists: {" -> "list: {"

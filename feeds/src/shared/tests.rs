@@ -48,6 +48,11 @@ impl Gateway {
         gateway
     }
 
+    /// Two that share a store.
+    async fn two(redis: &Redis) -> (Self, Self) {
+        (Self::up(config(redis)).await, Self::up(config(redis)).await)
+    }
+
     async fn wait_until(&self, is_up: bool) {
         let change = async {
             while self.store.shared.epochs.now().is_open != is_up {
@@ -158,10 +163,7 @@ async fn what_one_gateway_writes_another_finds() {
         return;
     }
     let redis = Redis::start(&[]);
-    let (a, b) = (
-        Gateway::up(config(&redis)).await,
-        Gateway::up(config(&redis)).await,
-    );
+    let (a, b) = Gateway::two(&redis).await;
     assert_eq!(b.id_at("10.0.0.1").await, None);
     let ranges = ["10.0.0.1/32", "2001:db8:7::/64"];
     let opened = a.applied(report("a", &ranges, 10)).await;
@@ -196,10 +198,7 @@ async fn a_switched_nas_ends_its_sessions_everywhere_at_once() {
         return;
     }
     let redis = Redis::start(&[]);
-    let (a, b) = (
-        Gateway::up(config(&redis)).await,
-        Gateway::up(config(&redis)).await,
-    );
+    let (a, b) = Gateway::two(&redis).await;
     for n in 0..200 {
         let range = format!("10.0.0.{n}/32");
         a.change(report(&format!("s{n}"), &[&range], 10))
@@ -264,10 +263,7 @@ async fn two_gateways_that_write_one_address_leave_one_whole_session() {
         return;
     }
     let redis = Redis::start(&[]);
-    let (a, b) = (
-        Gateway::up(config(&redis)).await,
-        Gateway::up(config(&redis)).await,
-    );
+    let (a, b) = Gateway::two(&redis).await;
     let mut answers = Vec::new();
     for n in 0..6 {
         let ranges = ["10.0.0.1/32", "2001:db8::/64"];
@@ -416,10 +412,7 @@ async fn what_one_gateway_writes_is_soon_in_force_at_another() {
         return;
     }
     let redis = Redis::start(&[]);
-    let (a, b) = (
-        Gateway::up(config(&redis)).await,
-        Gateway::up(config(&redis)).await,
-    );
+    let (a, b) = Gateway::two(&redis).await;
     let mut took = Vec::new();
     for n in 0..1_000 {
         let id = format!("s{n}");

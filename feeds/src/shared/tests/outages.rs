@@ -61,10 +61,7 @@ async fn what_changed_while_a_gateway_was_away_is_asked_anew() {
         return;
     }
     let redis = Redis::start(&[]);
-    let (a, b) = (
-        Gateway::up(config(&redis)).await,
-        Gateway::up(config(&redis)).await,
-    );
+    let (a, b) = Gateway::two(&redis).await;
     a.change(report("a", &["10.0.0.1/32"], 10)).await.unwrap();
     b.wait_for("10.0.0.1", Some("a")).await;
     let connections = b.metrics.connections.get();
