@@ -4,7 +4,7 @@
 //! have to guard, and one that a lock does guard. Prints a table of Markdown; times are of the same
 //! round.
 //!
-//! `cargo run --release -p tests --bin sessions -- 1000000`: how many sessions.
+//! `cargo run --release -p tests --bin live-sessions -- 1000000`: how many sessions.
 
 #![expect(
     clippy::indexing_slicing,
