@@ -1,12 +1,12 @@
 //! What is known here of the store, bounded: who has a range, or that nobody does. Read without a
 //! lock.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapAny;
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
 use sessions::Record;
 use triomphe::ThinArc;
 use xxhash_rust::xxh3::xxh3_64;
@@ -144,22 +144,16 @@ fn hash(range: &IpNet) -> u64 {
 
 /// Returns the range of a length that holds an address.
 pub(super) fn range_of(client: IpAddr, length: u8) -> Option<IpNet> {
-    match client {
-        IpAddr::V4(client) => {
-            let mask = u32::MAX.checked_shl(32_u32.checked_sub(length.into())?);
-            let address = Ipv4Addr::from_bits(client.to_bits() & mask.unwrap_or_default());
-            Ipv4Net::new(address, length).ok().map(IpNet::V4)
-        }
-        IpAddr::V6(client) => {
-            let mask = u128::MAX.checked_shl(128_u32.checked_sub(length.into())?);
-            let address = Ipv6Addr::from_bits(client.to_bits() & mask.unwrap_or_default());
-            Ipv6Net::new(address, length).ok().map(IpNet::V6)
-        }
-    }
+    let range = IpNet::new(client, length).ok()?;
+    Some(range.trunc())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
+    use ipnet::Ipv4Net;
+
     use super::*;
 
     fn range(n: u32) -> IpNet {
