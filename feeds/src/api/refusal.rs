@@ -130,31 +130,13 @@ impl Refusal {
 
     /// Returns what is counted.
     pub(super) fn outcome(&self) -> Outcome {
-        match self {
-            Self::NoToken | Self::WrongToken => Outcome::Unauthorized,
-            Self::Elsewhere | Self::ReadOnly => Outcome::Forbidden,
-            Self::Unknown(_) => Outcome::Unknown,
-            Self::Full(_) => Outcome::Full,
-            Self::Busy | Self::Late(_) => Outcome::Unavailable,
-            Self::Method(_)
-            | Self::NotARange(_)
-            | Self::BitsBehind(..)
-            | Self::Everybody(_)
-            | Self::Parameter(_)
-            | Self::Twice(_)
-            | Self::Parameters
-            | Self::NotAlone
-            | Self::NotACount(_)
-            | Self::NotAPlace(_)
-            | Self::NotAnAddress(_)
-            | Self::BrokenBody
-            | Self::NotASession(_)
-            | Self::NotDigits { .. }
-            | Self::NotAnApn(_)
-            | Self::Profile(_)
-            | Self::SlowBody
-            | Self::TooLong
-            | Self::Media => Outcome::Wrong,
+        match self.status() {
+            StatusCode::UNAUTHORIZED => Outcome::Unauthorized,
+            StatusCode::FORBIDDEN => Outcome::Forbidden,
+            StatusCode::NOT_FOUND => Outcome::Unknown,
+            StatusCode::CONFLICT => Outcome::Full,
+            StatusCode::SERVICE_UNAVAILABLE => Outcome::Unavailable,
+            _ => Outcome::Wrong,
         }
     }
 }
