@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -14,7 +14,7 @@ use tokio::net::UdpSocket;
 use tracing::{debug, warn};
 
 use crate::metrics::Metrics;
-use crate::{Subscribers, Unchanged};
+use crate::{Subscribers, Unchanged, at_once};
 
 mod config;
 mod recent;
@@ -141,21 +141,17 @@ impl Shared {
             let datagram = buffer.get(..len).unwrap_or_default();
             let (outcome, answer) = match self.take(datagram, from) {
                 Taken::Known(outcome, answer) => (outcome, answer),
-                Taken::Changing(mut changing, request) => {
-                    let mut context = Context::from_waker(Waker::noop());
-                    match changing.as_mut().poll(&mut context) {
-                        Poll::Ready(changed) => self.changed(changed, &request, from),
-                        Poll::Pending => {
-                            let (shared, socket) = (Arc::clone(&self), Arc::clone(&socket));
-                            drain.spawn(async move {
-                                let (outcome, answer) =
-                                    shared.changed(changing.await, &request, from);
-                                shared.answer(&socket, from, outcome, answer).await;
-                            });
-                            continue;
-                        }
+                Taken::Changing(mut changing, request) => match at_once(&mut changing) {
+                    Poll::Ready(changed) => self.changed(changed, &request, from),
+                    Poll::Pending => {
+                        let (shared, socket) = (Arc::clone(&self), Arc::clone(&socket));
+                        drain.spawn(async move {
+                            let (outcome, answer) = shared.changed(changing.await, &request, from);
+                            shared.answer(&socket, from, outcome, answer).await;
+                        });
+                        continue;
                     }
-                }
+                },
             };
             self.answer(&socket, from, outcome, answer).await;
         }

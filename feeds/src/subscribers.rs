@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::ready;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -20,7 +20,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::warn;
 
 use crate::metrics::Metrics;
-use crate::now_s;
+use crate::{at_once, now_s};
 
 /// Changes at most whose answer the store owes.
 pub const UNDER_WAY_MAX: usize = 4_096;
@@ -172,8 +172,7 @@ impl Subscribers {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let choice = Choice::after(&change);
         let mut storing = self.store.change(change, now_s());
-        let mut context = Context::from_waker(Waker::noop());
-        match storing.as_mut().poll(&mut context) {
+        match at_once(&mut storing) {
             Poll::Ready(stored) => {
                 let stored = self.stored(stored, choice);
                 Box::pin(ready(stored))

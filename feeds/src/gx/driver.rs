@@ -1,7 +1,6 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
-use std::task::{Context, Waker};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -21,6 +20,7 @@ use super::config::{Config, PeerAddress};
 use super::connection::{Connection, Happened, UNSENT_MAX, What};
 use super::metrics::{Became, Metrics};
 use super::settling::{Settled, Settling};
+use crate::at_once;
 
 /// What connections have to tell that waits at most; they are not read meanwhile.
 const HAPPENED_MAX: usize = 256;
@@ -209,8 +209,7 @@ impl Driver {
 
     fn reselect(&mut self, session: SessionKey, facts: ProfileFacts) {
         let mut selecting = self.directory.reselect(session, facts);
-        let mut context = Context::from_waker(Waker::noop());
-        if selecting.as_mut().poll(&mut context).is_ready() {
+        if at_once(&mut selecting).is_ready() {
             return;
         }
         match self.settling.is_full() {
