@@ -340,9 +340,15 @@ impl Writer<'_> {
 
     /// Writes one segment, or does what it says if it is a dot segment.
     fn segment(&mut self, segment: &[u8], form: Form) {
-        let segment = match self.reader.parameters {
-            Parameters::DroppedDecoded => before(segment, b';'),
-            Parameters::Kept | Parameters::DroppedFirst | Parameters::EndPath => segment,
+        let (segment, form) = match self.reader.parameters {
+            // `..;` is a dot segment no sooner than an escaped one is.
+            Parameters::DroppedDecoded if segment.contains(&b';') => {
+                (before(segment, b';'), Form::Encoded)
+            }
+            Parameters::DroppedDecoded
+            | Parameters::Kept
+            | Parameters::DroppedFirst
+            | Parameters::EndPath => (segment, form),
         };
         // For a server to which a number sign ends the path, too.
         if is_dots(before(segment, b'#')) {

@@ -108,6 +108,8 @@ fn path_parameters() {
     check("/ok/..;/bad", &["/", "/bad"]);
     check("/ok/..;x=1/bad", &["/", "/bad"]);
     check("/ok/%2e%2e%3b/bad", &["/", "/bad"]);
+    // With the dot segments as written resolved first, `..;` takes the empty segment away later.
+    check("/bad//..;/..;/../x", &["/", "/bad/", "/bad/x", "/x"]);
     // As Tomcat, which drops parameters before it decodes, and as servers that do it after.
     check(
         "/ok/;%2fb/..;/..;/bad",
