@@ -90,7 +90,7 @@ fn answer(mut worker: Worker) -> Subject {
 pub(crate) struct Worker {
     filter: Filter,
     rules: Rules,
-    profile: Arc<str>,
+    profile: Box<str>,
     now: Instant,
     categories: Arc<[Arc<str>]>,
 }

@@ -56,7 +56,7 @@ pub(crate) fn judge(
         Err(NoSubject::InvalidUri) => Target::Undecidable(Undecidable::InvalidHost),
     };
     let question = filter::Request {
-        profile: profile.as_ref(),
+        profile,
         target,
         destination: destination(request, subject.as_ref().ok()),
     };
@@ -93,19 +93,19 @@ fn session(loaded: &Loaded, request: &Request, reported: Reported) -> Option<Kno
 
 /// Picks the profile: the one that the request names, else that of the client's session, else the
 /// policy's default.
-fn profile(
-    loaded: &Loaded,
-    rules: &Rules,
+fn profile<'a>(
+    loaded: &'a Loaded,
+    rules: &'a Rules,
     request: &Request,
-    session: Option<&Session>,
-) -> Result<Option<Arc<str>>, NoSuchProfile> {
+    session: Option<&'a Session>,
+) -> Result<Option<&'a str>, NoSuchProfile> {
     if let Some(name) = request.service.parameter(PROFILE_PARAMETER) {
         let profile = rules.policy.profile(&name).ok_or(NoSuchProfile)?;
-        return Ok(Some(Arc::clone(&profile.name)));
+        return Ok(Some(&profile.name));
     }
     let default = rules.policy.default_profile();
-    let default = default.map(|profile| &profile.name);
-    Ok(loaded.sessions.profile(session, default).map(Arc::clone))
+    let default = default.map(|profile| &*profile.name);
+    Ok(loaded.sessions.profile(session, default))
 }
 
 /// Returns the address that may be a bypass address: where the ICAP client says that the request

@@ -80,7 +80,7 @@ profiles:
 
 fn decided(filter: &mut Filter, rules: &Rules, readings: &Readings, now: Instant) -> Decision {
     let request = Request {
-        profile: Some(&"p".into()),
+        profile: Some("p"),
         target: Target::Uri(readings),
         destination: None,
     };

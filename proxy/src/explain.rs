@@ -134,7 +134,7 @@ impl Explainer {
             None => None,
         };
         let profile = match &query.profile {
-            None => live.profile(session.as_deref()).map(Arc::clone),
+            None => live.profile(session.as_deref()).map(Arc::from),
             Some(name) => match policy.profile(name) {
                 Some(profile) => Some(Arc::clone(&profile.name)),
                 None => return Err(policy.no_profile(name)),
@@ -169,7 +169,7 @@ impl Explainer {
             uri: asked.requested.as_received(),
         };
         let (rules, requested) = (&asked.rules, &asked.requested);
-        let profile = asked.profile.as_ref();
+        let profile = asked.profile.as_deref();
         let mut trace = Trace::new(rules, profile, requested, &explanation, redirect);
         trace.session = client.map(|client| session_facts(client, session));
         trace.workers = Some(WorkersAsked {
@@ -226,7 +226,7 @@ impl Explainer {
 impl Asked {
     fn request(&self) -> Request<'_> {
         Request {
-            profile: self.profile.as_ref(),
+            profile: self.profile.as_deref(),
             target: self.requested.target(),
             destination: self.destination,
         }

@@ -73,9 +73,9 @@ impl Live {
     }
 
     /// Returns the profile of a session: its own, that of its access point, the default.
-    pub(crate) fn profile<'a>(&'a self, session: Option<&'a Session>) -> Option<&'a Arc<str>> {
+    pub(crate) fn profile<'a>(&'a self, session: Option<&'a Session>) -> Option<&'a str> {
         let default = self.content.policy.default_profile();
-        let default = default.map(|profile| &profile.name);
+        let default = default.map(|profile| &*profile.name);
         self.content.sessions.profile(session, default)
     }
 }

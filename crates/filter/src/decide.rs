@@ -71,8 +71,8 @@ impl Generations {
 /// A request that a profile judges by its URI.
 #[derive(Clone, Copy)]
 pub(crate) struct Judging<'a> {
-    /// The profile of the session, by name.
-    pub(crate) selected: &'a Arc<str>,
+    /// The profile of the session.
+    pub(crate) selected: &'a Profile,
     /// That profile, or the one in its place at this time.
     pub(crate) profile: &'a Arc<Profile>,
     /// The schedules that are active.
@@ -119,7 +119,7 @@ impl Filter {
                 .filter(|(_, known)| known.is_none())
                 .map(|(uri, _)| uri.clone())
                 .collect(),
-            profile: Arc::clone(judging.selected),
+            profile: Arc::clone(&judging.selected.name),
             active,
             destination: request.destination,
             readings: judging.readings.clone(),
@@ -315,11 +315,10 @@ pub(crate) fn admit<'a>(
     {
         return Err(Decision::bypass());
     }
-    let named = request.profile;
-    let named = named.and_then(|name| Some((name, policy.in_force(name, active)?)));
-    let Some((selected, profile)) = named else {
+    let Some(selected) = request.profile.and_then(|name| policy.profile(name)) else {
         return Err(Decision::no_profile());
     };
+    let profile = policy.in_force(selected, active);
     let (readings, doubt) = match request.target {
         Target::Undecidable(reason) => {
             return Err(Decision::undecidable(policy, profile, reason));

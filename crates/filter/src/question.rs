@@ -14,7 +14,7 @@ use crate::{Decision, Undecidable};
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     /// The profile of the session, by name. None: the session has none.
-    pub profile: Option<&'a Arc<str>>,
+    pub profile: Option<&'a str>,
     /// What is requested.
     pub target: Target<'a>,
     /// The address to compare with the bypass addresses: the original destination, or in

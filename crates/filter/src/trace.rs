@@ -190,7 +190,7 @@ impl Trace {
     #[must_use]
     pub fn new(
         rules: &Rules,
-        profile: Option<&Arc<str>>,
+        profile: Option<&str>,
         requested: &Requested,
         explanation: &Explanation,
         facts: RedirectFacts<'_>,
@@ -213,7 +213,7 @@ impl Trace {
                 .collect(),
             more_readings: readings.is_ok_and(|readings| !readings.are_all()),
             session: None,
-            profile: profile.map(ToString::to_string),
+            profile: profile.map(str::to_owned),
             times: Times::new(rules, profile),
             workers: None,
             icap_fault: None,
@@ -248,15 +248,13 @@ impl Trace {
 }
 
 impl Times {
-    fn new(rules: &Rules, profile: Option<&Arc<str>>) -> Self {
+    fn new(rules: &Rules, profile: Option<&str>) -> Self {
         let (policy, timetable) = (&rules.policy, rules.policy.timetable());
         let active = rules.active();
         let Some(selected) = profile.and_then(|name| policy.profile(name)) else {
             return Self::default();
         };
-        let Some(in_force) = policy.in_force(&selected.name, active) else {
-            return Self::default();
-        };
+        let in_force = policy.in_force(selected, active);
         let wanted = depends_on(selected, in_force);
         let outlooks = rules.now.map(|now| timetable.outlooks(wanted, now));
         let by = |(when, name): (&When, &Arc<str>)| Holding {

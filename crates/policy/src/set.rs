@@ -98,15 +98,14 @@ impl PolicySet {
         self.profiles.get(*self.by_name.get(name)?)
     }
 
-    /// Returns the profile that is in force for sessions of the profile of this name: itself, or
-    /// the one that stands in its place while these schedules are active.
+    /// Returns the profile that is in force for sessions of this one: itself, or the one that
+    /// stands in its place while these schedules are active.
     #[must_use]
-    pub fn in_force(&self, name: &str, active: Active) -> Option<&Arc<Profile>> {
-        let profile = self.profile(name)?;
+    pub fn in_force<'a>(&'a self, profile: &'a Arc<Profile>, active: Active) -> &'a Arc<Profile> {
         let instead = profile.instead.iter().find(|(when, _)| when.holds(active));
         instead
             .and_then(|(_, name)| self.profile(name))
-            .or(Some(profile))
+            .unwrap_or(profile)
     }
 
     /// Returns the schedules of the file.

@@ -11,6 +11,7 @@ use prefix_trie::joint::JointPrefixMap;
 mod digits;
 mod feed;
 mod live;
+mod name;
 mod select;
 mod store;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub use live::{
     Report, SESSION_ID_LEN_MAX, SESSIONS_MAX, SNAPSHOT_RECORD_LEN_MAX, SessionId, Switched, View,
     owner_of,
 };
+pub use name::Name;
 pub use select::{GxProfile, ProfileRule, Selected, Selection};
 pub use store::{
     Change, Effect, Lookup, Noticed, Page, Pending, Reported, SessionStore, Unavailable, Unstored,
@@ -39,13 +41,13 @@ pub struct Session {
     /// Who selected the profile.
     pub origin: Origin,
     /// The profile that was selected for this session, by name.
-    pub profile: Option<Arc<str>>,
+    pub profile: Option<Name>,
     /// The subscriber's number.
     pub msisdn: Option<Digits>,
     /// The subscriber's identity.
     pub imsi: Option<Digits>,
     /// The access point name.
-    pub apn: Option<Arc<str>>,
+    pub apn: Option<Name>,
 }
 
 /// Who selected the profile of a session.
@@ -184,7 +186,7 @@ impl Directory {
                 return self;
             }
             Fallback::Off => None,
-            Fallback::Profile(name) => Some(Arc::clone(name)),
+            Fallback::Profile(name) => Some(Name::from(Arc::clone(name))),
         };
         self.unavailable = Some(Arc::new(Session {
             profile,
@@ -257,8 +259,8 @@ impl Directory {
     pub fn profile<'a>(
         &'a self,
         session: Option<&'a Session>,
-        default: Option<&'a Arc<str>>,
-    ) -> Option<&'a Arc<str>> {
+        default: Option<&'a str>,
+    ) -> Option<&'a str> {
         if session.is_some_and(Session::is_off) {
             return None;
         }
@@ -269,16 +271,16 @@ impl Directory {
     /// given, the default of its access point, nothing (the caller then takes the policy's
     /// default profile).
     #[must_use]
-    pub fn profile_name<'a>(&'a self, session: Option<&'a Session>) -> Option<&'a Arc<str>> {
+    pub fn profile_name<'a>(&'a self, session: Option<&'a Session>) -> Option<&'a str> {
         let session = session?;
         if session.is_off() {
             return None;
         }
-        let apn = session.apn.as_deref();
+        let by_apn = || self.selection.apn_default(session.apn.as_deref()?);
         session
             .profile
-            .as_ref()
-            .or_else(|| self.selection.apn_default(apn?))
+            .as_deref()
+            .or_else(|| by_apn().map(AsRef::as_ref))
     }
 
     /// Returns whether a session says itself, or by its access point, which profile it has or that
@@ -289,11 +291,11 @@ impl Directory {
     }
 
     /// Returns all profiles that a session here can have, by name. Some come more than once.
-    pub fn profiles(&self) -> impl Iterator<Item = &Arc<str>> {
+    pub fn profiles(&self) -> impl Iterator<Item = &str> {
         let ranges = self.ranges.iter().map(|(_, session)| session);
         let sessions = ranges.chain(self.users.values());
-        let own = sessions.filter_map(|session| session.profile.as_ref());
-        own.chain(self.selection.profiles())
+        let own = sessions.filter_map(|session| session.profile.as_deref());
+        own.chain(self.selection.profiles().map(AsRef::as_ref))
     }
 
     /// Returns how profiles are selected for the sessions that feeds report.

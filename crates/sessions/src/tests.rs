@@ -23,7 +23,7 @@ fn users_are_found_by_name_in_any_case() {
         ("", None),
     ] {
         let found = directory.user(name).map(AsRef::as_ref);
-        let profile = directory.profile_name(found).map(AsRef::as_ref);
+        let profile = directory.profile_name(found);
         assert_eq!(profile, expected, "{name}");
     }
     assert_eq!(Directory::default().user("mike"), None);
@@ -85,8 +85,8 @@ fn profiles_in_the_order_of_s4() {
     let directory = Directory::new([], selection);
     let name = |profile: Option<&str>, apn: Option<&str>| {
         let session = Session {
-            profile: profile.map(Arc::from),
-            apn: apn.map(Arc::from),
+            profile: profile.map(Name::from),
+            apn: apn.map(Name::from),
             ..Session::default()
         };
         directory

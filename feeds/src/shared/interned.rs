@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sessions::{NAMES_MAX, NAS_MAX, Names, Nas};
+use sessions::{NAMES_MAX, NAS_MAX, Name, Names, Nas};
 
 #[derive(Debug, Default)]
 pub(super) struct Interned(Mutex<Inner>);
@@ -11,7 +11,8 @@ pub(super) struct Interned(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     nas: BTreeMap<Box<str>, Heard>,
-    names: BTreeSet<Arc<str>>,
+    /// As many as may be lasting; who has another has a copy of it.
+    names: BTreeSet<Name>,
 }
 
 /// A NAS, and the number of the connection over which the store tells when it is switched.
@@ -71,18 +72,16 @@ impl Names for &Interned {
         nas.unwrap_or_else(|| Arc::new(Nas::new(name)))
     }
 
-    fn name(&mut self, name: &str) -> Arc<str> {
+    fn name(&mut self, name: &str) -> Name {
         let mut inner = self.inner();
         if let Some(known) = inner.names.get(name) {
-            return Arc::clone(known);
+            return known.clone();
         }
-        let name: Arc<str> = name.into();
         if inner.names.len() >= NAMES_MAX {
-            inner.names.retain(|it| Arc::strong_count(it) > 1);
+            return name.into();
         }
-        if inner.names.len() < NAMES_MAX {
-            inner.names.insert(Arc::clone(&name));
-        }
+        let name = Name::lasting(name);
+        inner.names.insert(name.clone());
         name
     }
 }
@@ -90,6 +89,18 @@ impl Names for &Interned {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn as_many_names_as_may_be_are_lasting() {
+        let interned = Interned::default();
+        let name = |n: usize| Names::name(&mut &interned, &n.to_string());
+        let first = name(0);
+        assert!((1..NAMES_MAX).all(|n| name(n).is_lasting()));
+        let beyond = name(NAMES_MAX);
+        assert_eq!((&*beyond, beyond.is_lasting()), ("65535", false));
+        assert_eq!(first.as_ptr(), name(0).as_ptr());
+        assert_eq!(interned.inner().names.len(), NAMES_MAX);
+    }
 
     #[test]
     fn a_nas_that_nobody_has_makes_room() {

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use sessions::{Change, Nas, Plan, Record, Refused, SessionId, SessionKey, View};
+use sessions::{Change, Name, Nas, Plan, Record, Refused, SessionId, SessionKey, View};
 
 use super::Shared;
 use super::keys::Kept;
@@ -195,7 +195,7 @@ impl View for Sight<'_> {
         Some(nas)
     }
 
-    fn name(&mut self, name: &str) -> Arc<str> {
+    fn name(&mut self, name: &str) -> Name {
         sessions::Names::name(&mut &self.shared.interned, name)
     }
 

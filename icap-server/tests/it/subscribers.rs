@@ -115,7 +115,7 @@ async fn prefixes_and_lifetimes_are_as_configured() {
 fn directory() -> Content {
     let session = |profile: Option<&str>, msisdn: Option<&str>| {
         Arc::new(Session {
-            profile: profile.map(Arc::from),
+            profile: profile.map(Into::into),
             msisdn: msisdn.and_then(sessions::Digits::new),
             ..Session::default()
         })

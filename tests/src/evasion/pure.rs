@@ -111,9 +111,8 @@ impl Pure {
     }
 
     fn decide(&mut self, target: Target<'_>) -> Outcome {
-        let profile = Arc::from("all");
         let request = Request {
-            profile: Some(&profile),
+            profile: Some("all"),
             target,
             destination: None,
         };

@@ -37,7 +37,7 @@ fn by_file(options: &Explain, policy: &Path, requested: &Requested) -> Result<St
     let policy = Arc::new(compiled.set);
     let profile = profile(options, &policy)?;
     let request = Request {
-        profile: profile.as_ref(),
+        profile: profile.as_deref(),
         target: requested.target(),
         destination: options.destination.or_else(|| requested.address()),
     };
@@ -70,7 +70,7 @@ fn by_file(options: &Explain, policy: &Path, requested: &Requested) -> Result<St
         uri: requested.as_received(),
         ..RedirectFacts::default()
     };
-    let mut trace = Trace::new(&rules, profile.as_ref(), requested, &explanation, facts);
+    let mut trace = Trace::new(&rules, profile.as_deref(), requested, &explanation, facts);
     trace.icap_fault = fault.map(|fault| one_line(&fault));
     Ok(match options.json {
         true => serde_json::to_string(&trace).map_err(std::io::Error::from)? + "\n",

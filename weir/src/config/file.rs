@@ -7,7 +7,7 @@ use std::sync::Arc;
 use policy::written::{Named, Placed, Remarks, Written, quote};
 use policy::{Place, PolicySet};
 use serde::Deserialize;
-use sessions::{DIGITS_MAX, Digits, Session};
+use sessions::{DIGITS_MAX, Digits, Name, Session};
 
 pub mod gx;
 mod live;
@@ -197,8 +197,12 @@ impl Reader<'_> {
         Session {
             msisdn: msisdn.as_ref().and_then(|digits| self.digits(digits)),
             imsi: imsi.as_ref().and_then(|digits| self.digits(digits)),
-            apn: apn.and_then(|apn| self.apn(apn)).map(Arc::from),
-            profile: profile.and_then(|profile| self.profile(profile)),
+            apn: apn
+                .and_then(|apn| self.apn(apn))
+                .map(|apn| apn.as_str().into()),
+            profile: profile
+                .and_then(|profile| self.profile(profile))
+                .map(Name::from),
             ..Session::default()
         }
     }

@@ -86,7 +86,7 @@ fn what_is_not_judged_is_not_checked() {
     );
     assert_eq!(Decision::unfiltered().sni_check, SniCheck::Off);
     let request = Request {
-        profile: Some(&"child".into()),
+        profile: Some("child"),
         target: Target::Undecidable(Undecidable::NoSni),
         destination: None,
     };
@@ -129,7 +129,7 @@ fn a_pass_that_needs_a_named_reading_is_checked() {
     ] {
         let mut world = World::new("require", "block");
         let request = Request {
-            profile: Some(&"child".into()),
+            profile: Some("child"),
             target: Target::Uri(&readings),
             destination: None,
         };
@@ -219,7 +219,7 @@ impl World {
     ) -> Decision {
         let readings = Readings::parse(uri.as_bytes()).unwrap();
         let request = Request {
-            profile: Some(&"child".into()),
+            profile: Some("child"),
             target: Target::Uri(&readings),
             destination,
         };

@@ -122,7 +122,7 @@ impl World {
     fn peek(&self, profile: &str, uri: &str) -> Vec<Option<CachedEntry>> {
         let readings = Readings::parse(uri.as_bytes()).unwrap();
         let request = Request {
-            profile: Some(&profile.into()),
+            profile: Some(profile),
             target: Target::Uri(&readings),
             destination: None,
         };
@@ -132,7 +132,7 @@ impl World {
     fn begin(&mut self, profile: &str, uri: &str) -> Step {
         let readings = Readings::parse(uri.as_bytes()).unwrap();
         let request = Request {
-            profile: Some(&profile.into()),
+            profile: Some(profile),
             target: Target::Uri(&readings),
             destination: None,
         };

@@ -79,7 +79,7 @@ fn where_no_uri_is_looked_at_the_source_says_why() {
     assert_eq!(explanation.decision.source, Source::NoProfile);
 
     let target = Target::Undecidable(Undecidable::InvalidHost);
-    let explanation = explain(&rules(), request(&"child".into(), target), &mut |_| {
+    let explanation = explain(&rules(), request("child", target), &mut |_| {
         panic!("there is nothing to ask about")
     });
     assert!(explanation.readings.is_empty());
@@ -88,8 +88,7 @@ fn where_no_uri_is_looked_at_the_source_says_why() {
 
 fn explained(profile: &str, uri: &str, categories: &str) -> Explanation {
     let readings = Readings::parse(uri.as_bytes()).unwrap();
-    let profile = profile.into();
-    let request = request(&profile, Target::Uri(&readings));
+    let request = request(profile, Target::Uri(&readings));
     explain(&rules(), request, &mut |_| {
         Ok(Answer {
             categories: categories.split_whitespace().map(Arc::from).collect(),
@@ -100,7 +99,7 @@ fn explained(profile: &str, uri: &str, categories: &str) -> Explanation {
     })
 }
 
-fn request<'a>(profile: &'a Arc<str>, target: Target<'a>) -> Request<'a> {
+fn request<'a>(profile: &'a str, target: Target<'a>) -> Request<'a> {
     Request {
         profile: Some(profile),
         target,

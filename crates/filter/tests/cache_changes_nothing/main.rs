@@ -145,7 +145,7 @@ impl Pair {
         let text = format!("{}{}", ORIGINS[plan.origin], PATHS[plan.path]);
         let readings = Readings::parse(text.as_bytes()).unwrap();
         let request = Request {
-            profile: Some(&PROFILES[plan.profile].into()),
+            profile: Some(PROFILES[plan.profile]),
             target: Target::Uri(&readings),
             destination: Some([192, 0, 2, 1].into()),
         };

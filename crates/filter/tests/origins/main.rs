@@ -123,7 +123,7 @@ fn rules(path: &str, list: &str, otherwise: &str) -> Rules {
 fn passes(rules: &Rules, target: &str) -> bool {
     let readings = readings(target);
     let request = Request {
-        profile: Some(&"all".into()),
+        profile: Some("all"),
         target: Target::Uri(&readings),
         destination: None,
     };

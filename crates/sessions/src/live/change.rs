@@ -13,7 +13,7 @@ use super::slots::Entry;
 use super::writer::Writer;
 use super::{Applied, Assignment, LiveSessions, Refused, Report, SWEEPS, SWEPT_MIN};
 use crate::store::{Change, Effect};
-use crate::{Origin, Selected, Session, SessionKey};
+use crate::{Name, Origin, Selected, Session, SessionKey};
 
 /// Under whose name sessions are kept that an operator made: a NAS has a name that is not empty.
 pub(super) const ADMIN: &str = "";
@@ -234,7 +234,7 @@ impl View for Table<'_> {
         self.writer.nas(name, &self.live.common)
     }
 
-    fn name(&mut self, name: &str) -> Arc<str> {
+    fn name(&mut self, name: &str) -> Name {
         let known = self.writer.name(name).cloned();
         known.unwrap_or_else(|| name.into())
     }

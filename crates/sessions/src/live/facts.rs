@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::numbered::Numbered;
 use super::record::Nas;
 use super::writer::{NAMES_MAX, NAS_MAX};
-use crate::{Digits, Origin, Session};
+use crate::{Digits, Name, Origin, Session};
 
 /// Words of the facts of a session.
 pub(super) const FACT_WORDS: usize = 4;
@@ -39,7 +39,7 @@ pub(super) struct Facts {
 /// What many sessions have in common, by number. 0 is no name.
 #[derive(Debug)]
 pub(super) struct Common {
-    pub(super) names: Numbered<Arc<str>>,
+    pub(super) names: Numbered<Name>,
     pub(super) nas: Numbered<Arc<Nas>>,
 }
 

@@ -8,7 +8,7 @@ use super::change::{ADMIN, Switched};
 use super::record::{Nas, Ranges, Record, SessionId};
 use super::{Applied, Assignment, RANGES_MAX, Refused, Report};
 use crate::store::{Change, Effect};
-use crate::{Origin, Selected, Session, SessionKey};
+use crate::{Name, Origin, Selected, Session, SessionKey};
 
 /// What is there. A store that has to ask for it may say what it takes to be there, and keep in
 /// mind what it said.
@@ -29,7 +29,7 @@ pub trait View {
     fn nas(&mut self, name: &str) -> Option<Arc<Nas>>;
 
     /// Returns one copy of a name for all who have it.
-    fn name(&mut self, name: &str) -> Arc<str>;
+    fn name(&mut self, name: &str) -> Name;
 
     /// Returns a number that tells a new session from those with its addresses before it.
     fn serial(&mut self) -> u32;
@@ -215,7 +215,7 @@ fn reported(
         msisdn: report.msisdn,
         imsi: report.imsi,
         apn: report.apn.as_deref().map(|apn| view.name(apn)),
-        profile: report.profile.clone(),
+        profile: report.profile.as_deref().map(|it| view.name(it)),
         origin: match report.profile {
             Some(_) => Origin::Attribute,
             None => Origin::Configuration,
@@ -313,7 +313,7 @@ fn assigned(
         msisdn: assignment.msisdn,
         imsi: assignment.imsi,
         apn: assignment.apn.as_deref().map(|apn| view.name(apn)),
-        profile: assignment.profile.clone(),
+        profile: assignment.profile.as_deref().map(|it| view.name(it)),
         origin: match assignment.profile {
             Some(_) => Origin::Admin,
             None => Origin::Configuration,
@@ -363,7 +363,7 @@ fn selected(key: SessionKey, view: &mut impl View, selected: &Selected, origin: 
         }
         (Selected::Default, _) => (None, Origin::Configuration),
         (Selected::Off, _) => (None, origin),
-        (Selected::Profile(name), _) => (Some(Arc::clone(name)), origin),
+        (Selected::Profile(name), _) => (Some(view.name(name)), origin),
     };
     let record = Arc::new(old.with(Session {
         profile,

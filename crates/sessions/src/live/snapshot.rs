@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::record::{Ranges, Record, SessionId};
 use super::{LiveSessions, RANGES_MAX};
-use crate::{Digits, Origin, Session};
+use crate::{Digits, Name, Origin, Session};
 
 /// What a snapshot begins with.
 const MAGIC: &[u8; 16] = b"weir sessions 1\n";
@@ -206,8 +206,8 @@ impl<'a> Input<'a> {
         let session = Session {
             msisdn: self.digits()?,
             imsi: self.digits()?,
-            apn: self.filled()?.map(Arc::from),
-            profile: self.filled()?.map(Arc::from),
+            apn: self.filled()?.map(Name::from),
+            profile: self.filled()?.map(Name::from),
             origin: {
                 let [byte] = self.take()?;
                 Origin::of_byte(byte)?

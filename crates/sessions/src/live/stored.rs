@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::record::{Nas, Record, SessionId, owner_hash};
 use super::snapshot::{Input, Kept, put_record};
-use crate::SessionKey;
+use crate::{Name, SessionKey};
 
 /// What the bytes of a session begin with: how they are to be read.
 const VERSION: u8 = 1;
@@ -15,7 +15,7 @@ pub trait Names {
     fn nas(&mut self, name: &str) -> Arc<Nas>;
 
     /// Returns one copy of the name of an access point or profile.
-    fn name(&mut self, name: &str) -> Arc<str>;
+    fn name(&mut self, name: &str) -> Name;
 }
 
 impl Record {
@@ -104,7 +104,7 @@ mod tests {
             Arc::new(Nas::new(name))
         }
 
-        fn name(&mut self, name: &str) -> Arc<str> {
+        fn name(&mut self, name: &str) -> Name {
             name.into()
         }
     }

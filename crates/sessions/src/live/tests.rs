@@ -175,6 +175,8 @@ fn what_a_report_lacks_stays() {
     assert_eq!(known.msisdn, full.msisdn);
     assert_eq!(known.apn.as_deref(), Some("internet"));
     assert_eq!(known.profile.as_deref(), Some("child"));
+    let names = [&known.apn, &known.profile];
+    assert!(names.into_iter().flatten().all(crate::Name::is_lasting));
     assert_eq!(known.changed_s, 11);
 }
 

@@ -9,11 +9,12 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::closed::Closed;
 use super::facts::{Common, Facts};
 use super::record::{Nas, Ranges, Record, SessionId};
+use crate::Name;
 
 /// NAS that may report at most.
 pub const NAS_MAX: usize = 4_096;
 
-/// Names of access points and profiles that sessions may have had at most.
+/// Names of access points and profiles that sessions may have had at most. They are lasting.
 pub const NAMES_MAX: usize = u16::MAX as usize;
 
 /// Names after which further access points go without a name, so that profiles have room.
@@ -27,7 +28,7 @@ pub(super) struct Writer {
     /// Places where none is.
     free: Vec<u32>,
     nas: BTreeMap<Box<str>, u16>,
-    names: BTreeMap<Arc<str>, u16>,
+    names: BTreeMap<Name, u16>,
     pub(super) closed: Closed,
     serial: u32,
     /// The shard that is swept next.
@@ -64,7 +65,7 @@ impl Writer {
     }
 
     /// Returns the copy of a name that all share, if there is one.
-    pub(super) fn name(&self, name: &str) -> Option<&Arc<str>> {
+    pub(super) fn name(&self, name: &str) -> Option<&Name> {
         self.names.get_key_value(name).map(|(name, _)| name)
     }
 
@@ -93,7 +94,7 @@ impl Writer {
         })
     }
 
-    fn number(&mut self, name: Option<&Arc<str>>, max: usize, common: &Common) -> Option<u16> {
+    fn number(&mut self, name: Option<&Name>, max: usize, common: &Common) -> Option<u16> {
         let Some(name) = name else {
             return Some(0);
         };
@@ -104,8 +105,9 @@ impl Writer {
             return None;
         }
         let number = u16::try_from(self.names.len() + 1).ok()?;
-        common.names.add(number, Arc::clone(name));
-        self.names.insert(Arc::clone(name), number);
+        let name = Name::lasting(name);
+        common.names.add(number, name.clone());
+        self.names.insert(name, number);
         Some(number)
     }
 

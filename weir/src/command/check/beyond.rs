@@ -121,7 +121,7 @@ pub(crate) fn unselected(
     outline: &Outline,
 ) -> Vec<Diagnostic> {
     // A policy server selects by the id.
-    let mut selected: HashSet<&str> = config.sessions.profiles().map(AsRef::as_ref).collect();
+    let mut selected: HashSet<&str> = config.sessions.profiles().collect();
     let live = config.live.iter().flat_map(crate::config::Live::profiles);
     selected.extend(live.map(AsRef::as_ref));
     selected.extend(policy.default_profile().map(|profile| &*profile.name));

@@ -144,9 +144,9 @@ impl<'a> Judge<'a> {
                 .collect::<Vec<_>>()
         };
         let mut side = |filter: &mut Filter, rules: &Rules| {
-            let default = rules.policy.default_profile().map(|it| &it.name);
+            let default = rules.policy.default_profile().map(|it| &*it.name);
             let request = Request {
-                profile: profile.as_ref().or(default),
+                profile: profile.as_deref().or(default),
                 target: requested
                     .as_ref()
                     .map_or(Target::Undecidable(Undecidable::NotHttp), Requested::target),

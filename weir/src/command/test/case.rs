@@ -135,7 +135,7 @@ impl Outcome {
     pub(super) fn trace(&self, rules: &Rules, case: &Case) -> String {
         let profile = profile(rules, case);
         let request = Request {
-            profile: profile.map(|profile| &profile.name),
+            profile: profile.map(|profile| &*profile.name),
             target: self.requested.target(),
             destination: case.destination.or_else(|| self.requested.address()),
         };
@@ -157,7 +157,7 @@ impl Outcome {
             uri: self.requested.as_received(),
             ..RedirectFacts::default()
         };
-        let profile = profile.map(|profile| &profile.name);
+        let profile = profile.map(|profile| &*profile.name);
         let trace = Trace::new(rules, profile, &self.requested, &explanation, facts);
         page + &trace.to_steps()
     }
@@ -201,7 +201,7 @@ impl Worker<'_> {
         answer: &Result<Answer, AskError>,
     ) -> Decision {
         let request = Request {
-            profile: self.profile.map(|profile| &profile.name),
+            profile: self.profile.map(|profile| &*profile.name),
             target: requested.target(),
             destination,
         };

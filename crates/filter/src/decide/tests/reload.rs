@@ -118,7 +118,7 @@ fn check(then: &str, says: &'static str, expected: &str) {
     let mut world = World::new();
     let readings = Readings::parse(b"http://a.example/").unwrap();
     let request = Request {
-        profile: Some(&"child".into()),
+        profile: Some("child"),
         target: Target::Uri(&readings),
         destination: Some("198.51.100.1".parse().unwrap()),
     };

@@ -214,7 +214,7 @@ fn what_is_only_reported_is_decided_and_forwarded() {
         }
     }
     let request = Request {
-        profile: Some(&"watched".into()),
+        profile: Some("watched"),
         target: Target::Undecidable(Undecidable::NoSni),
         destination: None,
     };

@@ -204,7 +204,7 @@ fn an_address_that_is_bypassed_passes_whatever_is_asked_for() {
         ("192.0.3.7", "block block_list [casino.example]"),
     ] {
         let request = Request {
-            profile: Some(&"child".into()),
+            profile: Some("child"),
             target: Target::Uri(&readings),
             destination: Some(address.parse().unwrap()),
         };
@@ -230,9 +230,8 @@ fn what_cannot_be_judged_takes_the_undecidable_action() {
         (None, None, "pass no_profile"),
     ] {
         let mut world = World::new();
-        let profile = profile.map(Arc::from);
         let request = Request {
-            profile: profile.as_ref(),
+            profile,
             target: Target::Undecidable(Undecidable::NoSni),
             destination,
         };
@@ -259,7 +258,7 @@ fn what_is_known_of_a_uri_beside_a_doubt_applies() {
         let mut world = World::new();
         let readings = Readings::parse(format!("http://{host}/").as_bytes()).unwrap();
         let request = Request {
-            profile: Some(&profile.into()),
+            profile: Some(profile),
             target: Target::Doubtful(&readings, doubt),
             destination: None,
         };

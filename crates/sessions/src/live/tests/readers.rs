@@ -52,7 +52,8 @@ fn no_reader_sees_a_mixture_of_two_sessions() {
                     let name = format!("p{}", now.changed_s % 100);
                     let text = format!("{:015}", now.changed_s);
                     assert_eq!((now.msisdn, now.imsi), (Digits::new(&text), now.msisdn));
-                    assert_eq!((&now.apn, &now.profile), (&now.profile, &Some(name.into())));
+                    assert_eq!(now.apn, now.profile);
+                    assert_eq!(now.profile.as_deref(), Some(name.as_str()));
                     assert!(now.changed_s >= last, "{} after {last}", now.changed_s);
                     seen += u32::from(now.changed_s > last);
                     last = now.changed_s;
