@@ -32,13 +32,8 @@ async fn a_peer_that_stalls_with_its_options_costs_the_deadline_and_no_more() {
 async fn a_peer_that_accepts_nothing_costs_the_deadline_and_no_more() {
     let listener = TcpListener::bind(any()).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let client = Client::start(&config(&[at(address)]));
-    for _ in 0..3 {
-        assert_eq!(
-            client.ask("http://a.example/").await.unwrap_err(),
-            AskError::Timeout
-        );
-    }
+    let client = Client::start(&within(DEADLINE, vec![at(address).into()]));
+    costs_the_deadline(&client, "nothing is accepted").await;
 }
 
 #[tokio::test]
@@ -51,7 +46,7 @@ async fn nobody_there_is_known_at_once() {
             matches!(error, AskError::Connect | AskError::BreakerOpen),
             "{error:?}"
         );
-        assert!(started.elapsed() < LATE_MAX, "nothing is waited for");
+        assert!(started.elapsed() < PATIENCE / 2, "nothing is waited for");
     }
 }
 
@@ -139,7 +134,9 @@ async fn an_answer_that_comes_too_late_goes_to_nobody() {
     .await;
     let client = Client::of(&peer);
     assert_eq!(
-        client.categories("http://a.example/").await,
+        client
+            .categories_within(DEADLINE, "http://a.example/")
+            .await,
         Err(AskError::Timeout)
     );
     let right = Ok(vec!["right".to_owned()]);
@@ -165,7 +162,7 @@ async fn an_idle_connection_that_ended_is_closed_here_too() {
     assert!(client.ask("http://a.example/").await.is_ok());
     let started = Instant::now();
     while client.metrics.connections.get() > 0 {
-        assert!(started.elapsed() < Duration::from_secs(3));
+        assert!(started.elapsed() < PATIENCE);
         sleep(Duration::from_millis(20)).await;
     }
 }
@@ -235,10 +232,12 @@ async fn a_breaker_opens_and_closes_by_itself() {
 async fn a_service_that_answers_options_alone_is_left_out_for_a_while() {
     let first = Peer::start(|_| Act::Stall).await;
     let second = Peer::start(echo).await;
-    let client = Client::start(&config(&[service(&first), service(&second)]));
+    let tiers = vec![service(&first).into(), service(&second).into()];
+    // Half of it is for the second, which answers at once.
+    let client = Client::start(&within(Duration::from_secs(1), tiers));
     let (mut failed, mut answered) = (0, 0);
     let started = Instant::now();
-    while started.elapsed() < Duration::from_secs(3) {
+    while started.elapsed() < Duration::from_secs(5) {
         match client.ask("http://a.example/x").await {
             Ok(_) => answered += 1,
             Err(_) => failed += 1,
@@ -256,16 +255,15 @@ async fn a_busy_service_is_not_taken_for_a_dead_one() {
     let offer = OFFER.replace("Preview: 0", "Max-Connections: 1");
     let first = Peer::start_at(any(), move |seen| match seen.method {
         icap::Method::Options => Act::Say(offer.clone()),
-        // About 0.4 s.
+        // About half a second.
         icap::Method::Reqmod | icap::Method::Respmod => {
             Act::Drip("ICAP/1.0 204 x\r\nConnection: close\r\n\r\n".to_owned())
         }
     })
     .await;
     let second = Peer::start(echo).await;
-    let mut config = config(&[service(&first), service(&second)]);
-    config.deadline = Duration::from_secs(1);
-    let client = Client::start(&config);
+    let tiers = vec![service(&first).into(), service(&second).into()];
+    let client = Client::start(&within(Duration::from_secs(4), tiers));
     for _ in 0..2 {
         let uris = (0..20).map(|number| format!("http://a.example/{number}"));
         let asking: Vec<_> = uris.map(|uri| client.ask(&uri)).collect();
@@ -327,7 +325,8 @@ async fn too_many_questions_for_the_connections_are_overload() {
         icap::Method::Reqmod | icap::Method::Respmod => Act::Stall,
     })
     .await;
-    let client = Client::of(&peer);
+    let deadline = Duration::from_secs(1);
+    let client = Client::start(&within(deadline, vec![service(&peer).into()]));
     // On a machine that is busy at the deadline, the reason may come too late: so more than once.
     for _ in 1..health::FAILURES_MAX {
         let (first, second) = (
@@ -353,7 +352,7 @@ async fn a_queue_that_is_late_makes_few_connections() {
         icap::Method::Reqmod | icap::Method::Respmod => Act::Stall,
     })
     .await;
-    let client = Client::of(&peer);
+    let client = Client::in_haste(&peer);
     let mut tasks = tokio::task::JoinSet::new();
     let start = Instant::now();
     for number in 0..40 {
@@ -372,7 +371,7 @@ async fn a_queue_that_is_late_makes_few_connections() {
 #[tokio::test]
 async fn a_full_queue_is_overload_at_once() {
     let peer = Peer::start(|_| Act::Stall).await;
-    let client = Client::of(&peer);
+    let client = Client::in_haste(&peer);
     let mut asking = tokio::task::JoinSet::new();
     let started = Instant::now();
     for number in 0..QUEUE_LEN_MAX + ASKING_MAX + 100 {
@@ -382,7 +381,7 @@ async fn a_full_queue_is_overload_at_once() {
     }
     let answers = asking.join_all().await;
     // Two thousand questions at once are more than a busy machine ends to the millisecond.
-    assert!(started.elapsed() < Duration::from_secs(2));
+    assert!(started.elapsed() < PATIENCE);
     let overloads = answers
         .iter()
         .filter(|answer| matches!(answer, Err(AskError::Overload)));
@@ -409,7 +408,8 @@ async fn the_next_service_is_asked() {
 async fn a_service_that_stalls_is_left_out_after_a_while() {
     let first = Peer::start_at(any(), |_| Act::Stall).await;
     let second = Peer::start(echo).await;
-    let client = Client::start(&config(&[service(&first), service(&second)]));
+    let tiers = vec![service(&first).into(), service(&second).into()];
+    let client = Client::start(&within(Duration::from_secs(1), tiers));
     // Half of the deadline is left for the second while the first has not answered its OPTIONS.
     for _ in 0..10 {
         assert!(client.ask("http://a.example/x").await.is_ok());
@@ -417,18 +417,27 @@ async fn a_service_that_stalls_is_left_out_after_a_while() {
 }
 
 async fn check_timeout(peer: &Peer, act: &Act) {
-    let client = Client::of(peer);
-    for _ in 0..3 {
-        let error = client.ask("http://a.example/").await.unwrap_err();
-        assert_eq!(error, AskError::Timeout, "{act:?}");
-    }
+    costs_the_deadline(&Client::in_haste(peer), &format!("{act:?}")).await;
 }
 
-/// Waits until questions are answered again, and not for long.
+/// Checks that questions fail by their deadline. Whatever else the machine does meanwhile, the best
+/// of them shows what the client itself takes.
+pub(super) async fn costs_the_deadline(client: &Client, what: &str) {
+    let mut best = Duration::MAX;
+    for _ in 0..3 {
+        let started = Instant::now();
+        let error = client.ask("http://a.example/").await.unwrap_err();
+        best = best.min(started.elapsed());
+        assert_eq!(error, AskError::Timeout, "{what}");
+    }
+    assert!(best < DEADLINE + LATE_MAX, "{best:?}: {what}");
+}
+
+/// Waits until questions are answered again.
 async fn recovers(client: &Client) {
     let started = Instant::now();
     while client.ask("http://a.example/").await.is_err() {
-        assert!(started.elapsed() < Duration::from_secs(3), "no recovery");
+        assert!(started.elapsed() < PATIENCE, "no recovery");
         sleep(Duration::from_millis(20)).await;
     }
 }

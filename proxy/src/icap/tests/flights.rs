@@ -4,7 +4,7 @@ use super::*;
 use crate::icap::flights::FOLLOWERS_MAX;
 
 /// How long an answer takes, so that questions meet.
-const WHILE: Duration = Duration::from_millis(60);
+const WHILE: Duration = Duration::from_millis(300);
 
 fn facts(client: &str, subscriber: Option<&str>) -> AskFacts {
     AskFacts {

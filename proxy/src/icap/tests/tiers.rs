@@ -15,10 +15,7 @@ fn tier(peers: &[&Peer], role: TierRole) -> IcapTier {
 }
 
 fn start(tiers: Vec<IcapTier>) -> Client {
-    Client::start(&Icap {
-        services: tiers,
-        ..config(&[])
-    })
+    Client::start(&within(PATIENCE, tiers))
 }
 
 /// Asks so many questions, so many of them at a time, all different and all to be answered.
@@ -65,7 +62,7 @@ async fn a_weight_is_a_share() {
 async fn a_slow_endpoint_is_asked_less() {
     let slow = Peer::start(|seen| {
         let name = seen.uri.rsplit('/').next().unwrap();
-        Act::SayLater(Duration::from_millis(40), found(name))
+        Act::SayLater(Duration::from_millis(400), found(name))
     })
     .await;
     let quick = Peer::start(echo).await;
@@ -86,29 +83,33 @@ async fn a_stalled_endpoint_does_not_cost_the_deadline_of_who_could_ask_another(
     let shared = vec![tier(&[&stalled, &good], TierRole::Regular)];
     let ordered = vec![service(&stalled).into(), service(&good).into()];
     for (tiers, opens) in [(shared, false), (ordered, true)] {
-        let client = start(tiers);
+        let client = Client::start(&within(Duration::from_secs(1), tiers));
         all_are_up(&client, 2).await;
-        ask_many(&client, 4 * health::FAILURES_MAX as usize, 1).await;
+        let mut is_left_out = false;
+        for _ in 0..4 * health::FAILURES_MAX {
+            ask_many(&client, 1, 1).await;
+            is_left_out |= client.metrics.endpoints_up.get() == 1;
+        }
         assert!(client.metrics.hedges.get() > 0);
         // Of two that share a load, one with questions outstanding is asked less anyway.
-        if opens {
-            assert_eq!(client.metrics.endpoints_up.get(), 1, "it is left out");
-        }
+        assert!(!opens || is_left_out);
     }
 }
 
 #[tokio::test]
 async fn an_answer_after_half_of_the_time_is_no_failure() {
-    let late = Peer::start(|seen| {
+    let deadline = Duration::from_secs(1);
+    let late = Peer::start(move |seen| {
         let name = seen.uri.rsplit('/').next().unwrap();
-        Act::SayLater(DEADLINE * 6 / 10, found(name))
+        Act::SayLater(deadline * 6 / 10, found(name))
     })
     .await;
     let quick = Peer::start(echo).await;
-    let client = start(vec![service(&late).into(), service(&quick).into()]);
+    let tiers = vec![service(&late).into(), service(&quick).into()];
+    let client = Client::start(&within(deadline, tiers));
     all_are_up(&client, 2).await;
     ask_many(&client, 2 * health::FAILURES_MAX as usize, 1).await;
-    sleep(DEADLINE).await;
+    sleep(deadline).await;
     assert_eq!(client.metrics.endpoints_up.get(), 2);
     // Its answers went to nobody, and its connections are as good as new.
     ask_many(&client, 2 * health::FAILURES_MAX as usize, 4).await;
@@ -135,13 +136,8 @@ async fn the_second_endpoint_leaves_time_for_a_third_that_could_be_asked() {
     // Nothing is known of it yet, so questions wait for its OPTIONS.
     let unknown = Peer::start_at("127.0.0.1:0".parse().unwrap(), |_| Act::Stall).await;
     let good = Peer::start(echo).await;
-    let client = Client::start(&Icap {
-        services: [&busy, &unknown, &good]
-            .map(|peer| service(peer).into())
-            .into(),
-        deadline: Duration::from_millis(500),
-        ..config(&[])
-    });
+    let tiers = [&busy, &unknown, &good].map(|peer| service(peer).into());
+    let client = Client::start(&within(Duration::from_secs(2), tiers.into()));
     all_are_up(&client, 2).await;
     assert_eq!(
         client.categories("http://a.example/x").await,
@@ -176,9 +172,9 @@ async fn a_backup_is_asked_only_while_nobody_else_can_be() {
         assert_eq!(error, AskError::Overload);
     }
     assert_eq!(backup.questions().len(), 0, "busy is not gone");
-    // The next failure opens the breaker.
-    ask_many(&client, 10, 1).await;
-    assert_eq!(backup.questions().len(), 10);
+    // The next failure opens the breaker, for a second or so.
+    ask_many(&client, 3, 1).await;
+    assert_eq!(backup.questions().len(), 3);
 }
 
 #[tokio::test]
@@ -189,17 +185,14 @@ async fn a_backup_stands_in_for_those_that_have_no_connection_free() {
             icap::Method::Options => Act::Say(offer.clone()),
             icap::Method::Reqmod | icap::Method::Respmod => {
                 let name = seen.uri.rsplit('/').next().unwrap();
-                Act::SayLater(Duration::from_millis(700), found(name))
+                Act::SayLater(Duration::from_millis(2_100), found(name))
             }
         }
     })
     .await;
     let backup = Peer::start(echo).await;
-    let client = Client::start(&Icap {
-        services: vec![service(&full).into(), tier(&[&backup], TierRole::Backup)],
-        deadline: Duration::from_secs(2),
-        ..config(&[])
-    });
+    let tiers = vec![service(&full).into(), tier(&[&backup], TierRole::Backup)];
+    let client = Client::start(&within(Duration::from_secs(6), tiers));
     all_are_up(&client, 2).await;
     // One after the other they would take more than half of the deadline, and than all of it.
     ask_many(&client, 4, 4).await;
@@ -227,7 +220,7 @@ async fn a_backup_stands_in_for_those_that_are_not_there() {
     .await;
     let started = Instant::now();
     while back.questions().is_empty() {
-        assert!(started.elapsed() < Duration::from_secs(5));
+        assert!(started.elapsed() < PATIENCE);
         ask_many(&client, 1, 1).await;
         sleep(Duration::from_millis(20)).await;
     }
@@ -237,7 +230,7 @@ async fn a_backup_stands_in_for_those_that_are_not_there() {
 async fn all_are_up(client: &Client, count: i64) {
     let started = Instant::now();
     while client.metrics.endpoints_up.get() < count {
-        assert!(started.elapsed() < Duration::from_secs(5));
+        assert!(started.elapsed() < PATIENCE);
         sleep(Duration::from_millis(5)).await;
     }
 }

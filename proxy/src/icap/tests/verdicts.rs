@@ -145,8 +145,15 @@ async fn a_response_that_cannot_be_read_is_a_failure_and_no_verdict() {
         })
         .await;
         let client = honouring(&peer);
+        let time = match expected {
+            AskError::Timeout => DEADLINE,
+            _ => PATIENCE,
+        };
         assert_eq!(
-            client.ask("http://a.example/x").await.unwrap_err(),
+            client
+                .ask_within(time, "http://a.example/x")
+                .await
+                .unwrap_err(),
             expected,
             "{act:?}"
         );

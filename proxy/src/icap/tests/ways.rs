@@ -69,9 +69,7 @@ async fn tls_is_spoken_to_those_who_can_prove_their_name() {
             },
             weight: 1,
         };
-        let mut config = config(&[service]);
-        config.deadline = Duration::from_secs(2);
-        let client = Client::start_with(&config, Some(tls));
+        let client = Client::start_with(&config(&[service]), Some(tls));
         for _ in 0..3 {
             assert_eq!(
                 client.ask("http://a.example/x").await.is_ok(),
@@ -118,7 +116,6 @@ async fn a_client_shows_its_certificate_to_those_who_ask() {
         let config = Icap {
             ca_file: Some(file("ca.pem")),
             client,
-            deadline: Duration::from_secs(2),
             ..config(&[service])
         };
         let client = Client::start_with(&config, Tls::of_config(&config).unwrap());
@@ -175,13 +172,8 @@ async fn a_peer_that_does_not_finish_its_handshake_costs_the_deadline_and_no_mor
         },
         weight: 1,
     };
-    let client = Client::start_with(&config(&[service]), Some(tls));
-    for _ in 0..3 {
-        assert_eq!(
-            client.ask("http://a.example/x").await.unwrap_err(),
-            AskError::Timeout
-        );
-    }
+    let client = Client::start_with(&within(DEADLINE, vec![service.into()]), Some(tls));
+    faults::costs_the_deadline(&client, "no handshake").await;
 }
 
 /// Returns a peer's side with a certificate of its own for `name`, and a client's side that
