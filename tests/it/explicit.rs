@@ -206,10 +206,7 @@ fn websocket_upgrades_are_forwarded_and_no_others() {
 
 #[test]
 fn an_unreachable_origin_is_502() {
-    let nobody = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap()
-    };
+    let nobody = tests::peers::free_address();
     let gateway = Setup::new(&POLICY.replace("RESPONSE", "discard"))
         .host("gone.test", nobody)
         .start();

@@ -135,16 +135,16 @@ fn check(told: &[ProfileFacts], pcrf: &peers::Peer) {
     let expected = [(7, "acr-child"), (9, "acr-teen"), (8, "acr-teen")];
     assert_eq!(told, expected.map(|(id, rule)| fact(id, rule)));
     let said = pcrf.output();
-    let about = "msisdn 491700000001 imsi 001010000000007 apn internet.weir v4 0a070002 \
-                 v6 004020010db800070000";
-    let first = format!("CCR 1 number 0 {about} flags [1] host None\n");
+    let who = "msisdn 491700000001 imsi 001010000000007 apn internet.weir";
+    let place = "v4 0a070002 v6 004020010db800070000";
+    let first = format!("CCR 1 number 0 {who} flags [1] {place} host None\n");
     assert!(said.contains(&first), "{said}");
     tests::wait_for("the answer to the RAR", || {
         pcrf.output().contains("RAA 2001\n").then_some(())
     });
     for (kind, number) in [(2, 1), (3, 2)] {
-        let host = "flags [] host b'pcrf.weir.test'";
-        let line = format!("CCR {kind} number {number} {about} {host}\n");
+        let host = "host b'pcrf.weir.test'";
+        let line = format!("CCR {kind} number {number} {who} flags [] {place} {host}\n");
         assert!(said.contains(&line), "{said}");
     }
 }

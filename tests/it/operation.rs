@@ -207,13 +207,14 @@ fn ready_ends_when_a_drain_begins() {
     let (mut gateway, origin) = start(&peer);
     assert_eq!(admin(&mut gateway, "/ready").0, 200);
     let mut client = gateway.client();
-    client.send("GET http://list.test/slow/1500 HTTP/1.1\r\nHost: list.test\r\n\r\n");
+    client.send("GET http://list.test/gated HTTP/1.1\r\nHost: list.test\r\n\r\n");
     origin.wait_for_requests(1);
     gateway.program.signal("TERM");
     tests::wait_for("the drain", || {
         (admin(&mut gateway, "/ready").0 == 503).then_some(())
     });
-    assert_eq!(client.response().text(), "late");
+    origin.open_gate();
+    assert_eq!(client.response().text(), "origin web: GET /gated\n");
     assert_eq!(gateway.program.stop_status(), 0);
 }
 

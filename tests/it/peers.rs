@@ -119,7 +119,7 @@ fn chromium_over_http_and_https() {
 /// Runs curl through a proxy and returns what it printed.
 fn curl(proxy: SocketAddr, arguments: &[&str]) -> String {
     let output = Command::new("curl")
-        .args(["--silent", "--max-time", "10"])
+        .args(["--silent", "--max-time", "20"])
         .args(["--proxy", &format!("http://{proxy}")])
         .args(arguments)
         .output()

@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 use tests::gateway::{Gateway, Setup};
 use tests::origin::Origin;
-use tests::peers::radius::{RELAY_SECRET, Relay, radclient};
+use tests::peers::radius::{RELAY_SECRET, Relay, radclient, unanswered};
 use tests::{program_missing, tier_missing, wait_for};
 
 /// Each profile leads somewhere else, so that an answer names it. Without one a request passes.
@@ -206,7 +206,7 @@ fn who_does_not_know_the_secret_changes_nothing() {
         return;
     }
     let mut world = World::start();
-    let (answered, printed) = radclient(world.radius, "another", START);
+    let (answered, printed) = unanswered(world.radius, "another", START);
     assert!(!answered, "{printed}");
     assert_eq!(world.ask(), "passed");
     assert_eq!(world.outcome("wrong_secret"), 1);
@@ -241,7 +241,7 @@ fn a_replaced_secret_counts_after_a_reload() {
     let world = World::start();
     std::fs::write(world.files.path().join("secret"), "new-secret").unwrap();
     world.gateway.reload(POLICY);
-    assert!(!radclient(world.radius, SECRET, START).0);
+    assert!(!unanswered(world.radius, SECRET, START).0);
     assert!(radclient(world.radius, "new-secret", START).0);
     assert_eq!(world.ask(), KIDS, "live sessions stay over a reload");
     world.gateway.reload(POLICY);
@@ -256,7 +256,7 @@ fn freeradius_passes_accounting_on() {
     let world = World::start();
     let relay = Relay::start(world.radius, SECRET);
     let starting = || {
-        radclient(relay.address, RELAY_SECRET, START)
+        unanswered(relay.address, RELAY_SECRET, START)
             .0
             .then_some(())
     };

@@ -259,7 +259,7 @@ fn many_connections_at_once_all_pass() {
     }
     let set = start("tproxy", 15080, "  upstream_source: client\n");
     let script = format!(
-        "seq 100 | xargs -P 20 -I{{}} curl -sk --max-time 10 --resolve allowed.test:443:{} https://allowed.test/{{}}",
+        "seq 100 | xargs -P 20 -I{{}} curl -sk --max-time 20 --resolve allowed.test:443:{} https://allowed.test/{{}}",
         ORIGIN[0]
     );
     let output = set

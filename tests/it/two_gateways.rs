@@ -83,6 +83,12 @@ fn start(upstream: &str, layout: &str) -> Gateways {
     let origin = network.within("origin", || {
         Origin::start_at("10.2.0.2:80".parse().unwrap(), "web")
     });
+    // Short where connections are lost on purpose.
+    let connect_s = if (upstream, layout) == ("client", ECMP) {
+        1
+    } else {
+        10
+    };
     let config = format!(
         "policy: policy.yaml
 proxy:
@@ -90,7 +96,7 @@ proxy:
   listen: [{{mode: tproxy, address: \"[::]:3129\"}}]
   upstream_source: {upstream}
   workers: 2
-  limits: {{connect_s: 1}}
+  limits: {{connect_s: {connect_s}}}
   access_log: {{path: \"-\"}}
 "
     );

@@ -1,12 +1,12 @@
 //! The services of a compose file without a daemon for containers: each with the addresses, files,
 //! user and capabilities that the file gives it, in namespaces for network and mounts.
 //!
-//! Nothing in the files is replaced but the words of `HERE`. Needs root, as
-//! [`missing`] finds out.
+//! Nothing in the files is replaced but the words of `HERE`, and nothing is added but the lines of
+//! `PATIENCE`. Needs root, as [`missing`] finds out.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde::Deserialize;
@@ -18,6 +18,13 @@ use crate::program::{Program, weir, write_files};
 /// Words of the file, and what the machine has in their place: it has no `/data`, and this is no
 /// reason to give it one.
 const HERE: [(&str, &str); 2] = [("valkey-server", "redis-server"), ("/data", "/srv/data")];
+
+/// The waits of the proxies for others, which the file leaves as short as they are meant to be: a
+/// machine that does much else beside takes as long for itself. A line goes behind another.
+const PATIENCE: [(&str, &str); 2] = [
+    ("  icap:\n", "    deadline_ms: 10000\n"),
+    ("  redis:\n", "    timeout_ms: 5000\n"),
+];
 
 /// What the image `weir` starts, and where.
 const WEIR: &str = "/usr/local/bin/weir";
@@ -120,7 +127,7 @@ pub struct Containers {
     /// published ports are, and `client` and `origin`, whose routes lead there.
     pub network: Network,
     file: File,
-    folder: PathBuf,
+    folder: TempDir,
     secrets: TempDir,
     hosts: String,
 }
@@ -169,11 +176,10 @@ impl Containers {
         }
         let written = tempfile::tempdir().expect("a directory");
         write_files(written.path(), secrets);
-        let folder = path.parent().expect("a file in a folder").to_owned();
         Self {
             network,
             file,
-            folder,
+            folder: patient_copy(path.parent().expect("a file in a folder")),
             secrets: written,
             hosts,
         }
@@ -216,7 +222,7 @@ impl Containers {
             let parts: Vec<&str> = volume.split(':').collect();
             let _ = match parts[..] {
                 [from, to, "ro"] => {
-                    let from = self.folder.join(from);
+                    let from = self.folder.path().join(from);
                     writeln!(commands, "volume '{}' '{to}'", from.display())
                 }
                 [_, to] => writeln!(commands, "writable '{}'", here(to)),
@@ -233,6 +239,24 @@ impl Containers {
         }
         commands
     }
+}
+
+/// Copies a folder with the lines of [`PATIENCE`].
+fn patient_copy(folder: &Path) -> TempDir {
+    let copy = tempfile::tempdir().expect("a directory");
+    let copied = Command::new("cp")
+        .args(["--recursive", "--no-target-directory"])
+        .args([folder, copy.path()])
+        .status();
+    assert!(copied.expect("cp runs").success(), "{}", folder.display());
+    let proxy = copy.path().join("weir/proxy.yaml");
+    let mut text = std::fs::read_to_string(&proxy).expect("the file of the proxies");
+    for (line, more) in PATIENCE {
+        assert_eq!(text.matches(line).count(), 1, "{line:?} in {text}");
+        text = text.replace(line, &format!("{line}{more}"));
+    }
+    std::fs::write(proxy, text).expect("a file of our own");
+    copy
 }
 
 fn here(word: &str) -> &str {

@@ -48,7 +48,8 @@ struct State {
 }
 
 impl IcapPeer {
-    /// Starts a peer on a port of the system's choice on 127.0.0.1.
+    /// Starts a peer on a port of the system's choice on 127.0.0.1; one that comes back to its port
+    /// needs [`free_address`](crate::peers::free_address).
     pub fn start(script: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
         Self::start_at("127.0.0.1:0".parse().unwrap(), script)
     }

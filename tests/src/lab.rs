@@ -273,7 +273,7 @@ impl Lab {
     /// Runs curl in the client's namespace and returns all that it gave.
     pub fn curl(&self, arguments: &[&str]) -> Output {
         self.command(&self.client, "curl")
-            .args(["--silent", "--globoff", "--max-time", "10"])
+            .args(["--silent", "--globoff", "--max-time", "20"])
             .args(arguments)
             .output()
             .expect("curl runs")

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::client::find;
@@ -12,13 +13,15 @@ use crate::{WAIT_MAX, wait_for};
 /// It answers 200 with `origin NAME: METHOD TARGET` to any request, except for these paths:
 /// `/size/N` (N bytes), `/chunked/N` (N chunks of ten bytes), `/echo` (the body), `/status/N`,
 /// `/close` (closes after the answer), `/websocket` (101, then echoes), `/continue` (100 before
-/// it reads a body), `/location/URI` (302 to the URI), `/refuse` (417 without reading the body), `/slow/N` (waits N milliseconds).
+/// it reads a body), `/location/URI` (302 to the URI), `/refuse` (417 without reading the body), `/slow/N` (waits N milliseconds),
+/// `/gated` (waits until [`Origin::open_gate`]).
 #[derive(Debug)]
 pub struct Origin {
     /// Where it listens.
     pub address: SocketAddr,
     requests: Arc<Mutex<Vec<Vec<u8>>>>,
     clients: Arc<Mutex<Vec<IpAddr>>>,
+    gate: Arc<AtomicBool>,
 }
 
 impl Origin {
@@ -34,20 +37,22 @@ impl Origin {
             address: listener.local_addr().unwrap(),
             requests: Arc::default(),
             clients: Arc::default(),
+            gate: Arc::default(),
         };
         let requests = Arc::clone(&origin.requests);
         let clients = Arc::clone(&origin.clients);
+        let gate = Arc::clone(&origin.gate);
         std::thread::spawn(move || {
             for socket in listener.incoming().map_while(Result::ok) {
                 let Ok(client) = socket.peer_addr() else {
                     continue;
                 };
                 clients.lock().unwrap().push(client.ip());
-                let requests = Arc::clone(&requests);
+                let (requests, gate) = (Arc::clone(&requests), Arc::clone(&gate));
                 std::thread::spawn(move || {
                     let _ = socket.set_read_timeout(Some(WAIT_MAX));
                     let _ = socket.set_nodelay(true);
-                    serve(socket, name, &requests);
+                    serve_gated(socket, name, &requests, &gate);
                 });
             }
         });
@@ -73,6 +78,11 @@ impl Origin {
         self.clients.lock().unwrap().clone()
     }
 
+    /// Lets requests for `/gated` be answered from now on.
+    pub fn open_gate(&self) {
+        self.gate.store(true, Ordering::Release);
+    }
+
     /// Waits until there are `count` requests, and returns them.
     #[track_caller]
     pub fn wait_for_requests(&self, count: usize) -> Vec<String> {
@@ -83,10 +93,22 @@ impl Origin {
 }
 
 /// Serves one connection, of TCP or TLS, until it ends.
-pub fn serve(mut io: impl Read + Write, name: &str, requests: &Mutex<Vec<Vec<u8>>>) {
+pub fn serve(io: impl Read + Write, name: &str, requests: &Mutex<Vec<Vec<u8>>>) {
+    serve_gated(io, name, requests, &AtomicBool::new(true));
+}
+
+fn serve_gated(
+    mut io: impl Read + Write,
+    name: &str,
+    requests: &Mutex<Vec<Vec<u8>>>,
+    gate: &AtomicBool,
+) {
     let mut buffer = Vec::new();
     while let Some(head) = read_head(&mut io, &mut buffer) {
         requests.lock().unwrap().push(head.clone());
+        if head.windows(6).any(|part| part == b"/gated") {
+            wait_for("the gate", || gate.load(Ordering::Acquire).then_some(()));
+        }
         if answer(&mut io, &mut buffer, &head, name).is_none() {
             return;
         }

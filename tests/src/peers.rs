@@ -1,11 +1,12 @@
 //! Real programs of others, each with a configuration of its own below a temporary directory.
 
 use std::fmt::Write as _;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -89,11 +90,29 @@ impl Drop for Peer {
     }
 }
 
-/// Returns an address on loopback that was free a moment ago, for programs that cannot be given
-/// port 0.
+/// The first of the ports that [`free_address`] chooses from.
+const PORT_MIN: u16 = 20_000;
+
+/// How many there are: up to those from which the system takes ports for connections and for port 0.
+const PORTS: u32 = 12_000;
+
+/// Returns an address on loopback that nobody else is given, of TCP and UDP: for programs that
+/// cannot be told port 0 or that come back to their port, and for places where nobody listens.
+///
+/// # Panics
+///
+/// Fails the test if every port is taken.
 pub fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound address")
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Test binaries that run side by side begin at different places.
+    let begin = std::process::id().wrapping_mul(331);
+    let mut tried = (0..PORTS).map(|_| {
+        let nth = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS;
+        let port = PORT_MIN + u16::try_from(nth).expect("below PORTS");
+        SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+    });
+    let is_free = |at: &SocketAddr| TcpListener::bind(at).is_ok() && UdpSocket::bind(at).is_ok();
+    tried.find(is_free).expect("a free port")
 }
 
 /// Starts c-icap with `srv_url_check` as service `url_check`: the names of a category (a name with a

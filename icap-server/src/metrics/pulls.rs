@@ -46,9 +46,9 @@ struct PullLabels {
 }
 
 impl Pulls {
-    /// Counts an attempt to fetch a category file that ended at `now`.
+    /// Counts an attempt to fetch a category file that ended at `now`. Who sees the count sees the
+    /// rest too.
     pub(crate) fn ended(&self, outcome: PullOutcome, now: SystemTime) {
-        self.attempts.get_or_create(&PullLabels { outcome }).inc();
         let good = matches!(outcome, PullOutcome::New | PullOutcome::Unchanged);
         self.failed.set(i64::from(!good));
         if good {
@@ -56,6 +56,7 @@ impl Pulls {
             let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
             self.succeeded.set(now);
         }
+        self.attempts.get_or_create(&PullLabels { outcome }).inc();
     }
 
     /// Ends the alarm of what is not tried any more.

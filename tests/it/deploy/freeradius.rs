@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 
-use tests::peers::radius::{CONFIG, RELAY_SECRET, Relay, radclient};
+use tests::peers::radius::{CONFIG, RELAY_SECRET, Relay, radclient, unanswered};
 use tests::wait_for;
 
 use super::path;
@@ -46,7 +46,10 @@ fn both_gateways_hear_of_sessions_one_that_was_away_later() {
     let [a, mut b] = [World::start(), World::start()];
     let relay = replicator([a.radius, b.radius]);
     let report = |lines: &str| radclient(relay.address, RELAY_SECRET, lines).0;
-    wait_for("FreeRADIUS", || report(START).then_some(()));
+    wait_for("FreeRADIUS", || {
+        let (answered, _) = unanswered(relay.address, RELAY_SECRET, START);
+        answered.then_some(())
+    });
     for gateway in [&a, &b] {
         wait_for(&format!("a session:\n{}", relay.output()), || {
             (gateway.ask() == KIDS).then_some(())

@@ -128,7 +128,7 @@ fn a_client_hello_has_a_deadline_whether_it_drips_or_never_comes() {
 #[test]
 fn a_body_that_stops_is_a_stall_and_one_that_drips_is_not() {
     let origin = Origin::start("web");
-    let mut gateway = setup("stall_s: 1, answer_s: 1")
+    let mut gateway = setup("stall_s: 2, answer_s: 2")
         .host("web.test", origin.address)
         .start();
     let head = "POST http://web.test/echo HTTP/1.1\r\nHost: web.test\r\nContent-Length: 6\r\n\r\n";

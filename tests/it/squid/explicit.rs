@@ -41,7 +41,8 @@ fn every_verdict_reaches_the_user() {
     assert_eq!(server.decisions("pass", "default"), 1);
     assert_eq!(server.answers("filter", "REQMOD", 200), 4);
     assert_eq!(server.answers("filter", "OPTIONS", 200), 1);
-    let statuses: Vec<u16> = squid.exchanges().iter().map(|it| it.status).collect();
+    let exchanges = squid.wait_for_exchanges(5).into_iter();
+    let statuses: Vec<u16> = exchanges.map(|(_, status)| status).collect();
     assert_eq!(statuses, [204, 200, 200, 200, 200], "{statuses:?}");
 }
 

@@ -47,6 +47,10 @@ pub fn relay_missing() -> Option<String> {
     })
 }
 
+/// What programs of policy servers share, for their folder.
+pub(super) const APPLICATION: (&str, &str) =
+    ("gx_application.py", include_str!("gx_application.py"));
+
 pub(super) fn python() -> String {
     std::env::var(PYTHON).unwrap_or_else(|_| "python3".to_owned())
 }
@@ -55,7 +59,8 @@ pub(super) fn python() -> String {
 #[track_caller]
 pub fn pcrf(address: SocketAddr, client: &str) -> Peer {
     let dir = tempfile::tempdir().expect("a directory");
-    write_files(dir.path(), &[("pcrf.py", include_str!("pcrf.py"))]);
+    let files = [APPLICATION, ("pcrf.py", include_str!("pcrf.py"))];
+    write_files(dir.path(), &files);
     let (ip, port) = (address.ip().to_string(), address.port().to_string());
     let python = python();
     Peer::start(dir, address, &[&python, "pcrf.py", &ip, &port, client])
@@ -196,7 +201,9 @@ impl Capture {
     pub fn stop(&mut self) {
         let id = Pid::from_raw(self.tshark.id().cast_signed()).expect("a process id");
         kill_process(id, Signal::INT).expect("tshark runs");
-        let status = self.tshark.wait().expect("tshark ends");
+        let status = wait_for("the end of tshark", || {
+            self.tshark.try_wait().expect("a child can be waited for")
+        });
         assert!(status.success(), "tshark: {status}");
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::Peer;
-use super::diameter::python;
+use super::diameter::{APPLICATION, python};
 use crate::program::write_files;
 use crate::wait_for;
 
@@ -21,7 +21,8 @@ impl PolicyServer {
     pub fn start(address: SocketAddr, client: &str, state: u32) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let script = include_str!("scripted_pcrf.py");
-        write_files(dir.path(), &[("pcrf.py", script), ("answers.json", "{}")]);
+        let files = [APPLICATION, ("pcrf.py", script), ("answers.json", "{}")];
+        write_files(dir.path(), &files);
         let (ip, port) = (address.ip().to_string(), address.port().to_string());
         let words = [&python(), "pcrf.py", &ip, &port, client, &state.to_string()];
         Self {

@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::io::Write as _;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+use super::free_address;
 use crate::program::write_files;
 
 /// What the relay shares with those who report to it.
@@ -24,22 +25,34 @@ pub struct Relay {
     pub address: SocketAddr,
 }
 
-/// Sends an accounting request once, or again until it is answered, with the attributes that the
-/// lines name; returns whether there was a good answer, and what radclient printed.
+/// Seconds that an answer may take which has to come.
+const ANSWER_WAIT_S: &str = "20";
+
+/// Seconds after which no answer will come.
+const SILENCE_S: &str = "2";
+
+/// Sends an accounting request once, with the attributes that the lines name; returns whether there
+/// was a good answer, and what radclient printed.
 pub fn radclient(to: SocketAddr, secret: &str, lines: &str) -> (bool, String) {
-    ask(to, "acct", secret, lines)
+    ask(to, ("acct", ANSWER_WAIT_S), secret, lines)
+}
+
+/// Like [`radclient`], where no answer is expected or nobody may be there yet: gives up soon.
+pub fn unanswered(to: SocketAddr, secret: &str, lines: &str) -> (bool, String) {
+    ask(to, ("acct", SILENCE_S), secret, lines)
 }
 
 /// Asks by Status-Server whether somebody is there; returns whether there was a good answer, and
 /// what radclient printed.
 pub fn status(to: SocketAddr, secret: &str) -> (bool, String) {
     let lines = "Message-Authenticator = 0x00\nResponse-Packet-Type = Accounting-Response\n";
-    ask(to, "status", secret, lines)
+    ask(to, ("status", SILENCE_S), secret, lines)
 }
 
-fn ask(to: SocketAddr, kind: &str, secret: &str, lines: &str) -> (bool, String) {
+fn ask(to: SocketAddr, (kind, wait_s): (&str, &str), secret: &str, lines: &str) -> (bool, String) {
     let mut child = Command::new("radclient")
-        .args(["-x", "-r", "1", "-t", "2", &to.to_string(), kind, secret])
+        .args(["-x", "-r", "1", "-t", wait_s])
+        .args([&to.to_string(), kind, secret])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -71,8 +84,7 @@ impl Relay {
     /// port that it takes accounting on.
     pub fn start_from(files: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let free = UdpSocket::bind("127.0.0.1:0").expect("a port");
-        let address = free.local_addr().expect("an address");
+        let address = free_address();
         for (name, text) in files {
             let text = text
                 .replace("@DIR@", &dir.path().display().to_string())
@@ -81,7 +93,6 @@ impl Relay {
         }
         std::fs::create_dir_all(dir.path().join("run")).expect("a directory");
         let output = File::create(dir.path().join("output")).expect("a file");
-        drop(free);
         let child = Command::new("freeradius")
             .args(["-f", "-n", "radiusd", "-d"])
             .arg(dir.path())

@@ -145,9 +145,10 @@ async fn a_response_that_cannot_be_read_is_a_failure_and_no_verdict() {
         })
         .await;
         let client = honouring(&peer);
-        let time = match expected {
-            AskError::Timeout => DEADLINE,
-            _ => PATIENCE,
+        let time = if expected == AskError::Timeout {
+            DEADLINE
+        } else {
+            PATIENCE
         };
         assert_eq!(
             client

@@ -9,10 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::WAIT_MAX;
 use crate::evasion::outcome::Outcome;
-
-/// How long a line may take to be written after the connection has ended.
-const LINE_WAIT: Duration = Duration::from_secs(2);
 
 /// The file, read as it grows.
 #[derive(Debug)]
@@ -44,8 +42,8 @@ impl AccessLog {
         }
     }
 
-    /// Returns what was decided on a client's connection, as soon as that is enough; a few seconds
-    /// later whatever there is.
+    /// Returns what was decided on a client's connection, as soon as that is enough; after
+    /// [`WAIT_MAX`] whatever there is.
     pub(super) fn lines(
         &self,
         client: SocketAddr,
@@ -54,7 +52,7 @@ impl AccessLog {
         let started = Instant::now();
         loop {
             let lines = self.so_far(client);
-            if is_enough(&lines) || started.elapsed() > LINE_WAIT {
+            if is_enough(&lines) || started.elapsed() > WAIT_MAX {
                 return lines;
             }
             std::thread::sleep(Duration::from_millis(2));

@@ -3,7 +3,8 @@
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::client::find;
 use crate::evasion::finding::Arrival;
@@ -12,15 +13,19 @@ use crate::{WAIT_MAX, wait_for};
 /// The ports of the origin.
 pub const PORTS: [u16; 2] = [80, 443];
 
-/// A connection may have been made and not yet be accepted.
-const ACCEPT_WAIT: Duration = Duration::from_millis(10);
-
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
 /// The running origin.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Recorder {
-    connections: Arc<Mutex<Vec<Connection>>>,
+    listeners: Arc<[TcpListener; PORTS.len()]>,
+    connections: Arc<Mutex<Connections>>,
+}
+
+#[derive(Debug, Default)]
+struct Connections {
+    count: usize,
+    all: Vec<Connection>,
 }
 
 #[derive(Debug)]
@@ -38,22 +43,31 @@ impl Recorder {
     ///
     /// Fails the test if the ports are taken.
     pub fn start(namespace: &str) -> Self {
-        let recorder = Self::default();
-        for port in PORTS {
-            let (recorder, namespace) = (recorder.clone(), namespace.to_owned());
-            let (ready, is_ready) = std::sync::mpsc::channel();
+        let listeners = std::thread::scope(|scope| {
+            let listening = scope.spawn(|| {
+                crate::lab::enter(namespace);
+                PORTS.map(|port| {
+                    let listener = TcpListener::bind(("::", port)).expect("a free port");
+                    listener.set_nonblocking(true).expect("an option");
+                    listener
+                })
+            });
+            listening.join().expect("the origin listens")
+        });
+        let recorder = Self {
+            listeners: Arc::new(listeners),
+            connections: Arc::default(),
+        };
+        for nth in 0..PORTS.len() {
+            let recorder = recorder.clone();
             std::thread::spawn(move || {
-                crate::lab::enter(&namespace);
-                let listener = TcpListener::bind(("::", port)).expect("a free port");
-                ready.send(()).expect("the test waits");
-                for (count, socket) in listener.incoming().map_while(Result::ok).enumerate() {
-                    let recorder = recorder.clone();
-                    let id = count * PORTS.len() + usize::from(port == PORTS[1]);
-                    recorder.open(id, &socket);
-                    std::thread::spawn(move || recorder.serve(id, socket));
+                loop {
+                    let listener = &recorder.listeners[nth];
+                    let mut waiting = [PollFd::new(listener, PollFlags::IN)];
+                    poll(&mut waiting, None).expect("a listener to wait for");
+                    recorder.accept(listener);
                 }
             });
-            is_ready.recv_timeout(WAIT_MAX).expect("the origin listens");
         }
         recorder
     }
@@ -65,9 +79,12 @@ impl Recorder {
     /// Fails the test if one stays open.
     #[track_caller]
     pub fn take(&self, peers: &[IpAddr]) -> Vec<Arrival> {
-        std::thread::sleep(ACCEPT_WAIT);
+        // One may have been made whose bytes nobody has looked at yet.
+        for listener in &*self.listeners {
+            self.accept(listener);
+        }
         wait_for("the connections to the origin to end", || {
-            let mut connections = self.connections.lock().unwrap();
+            let connections = &mut self.connections.lock().unwrap().all;
             let is_theirs = |connection: &Connection| peers.contains(&connection.peer);
             if connections.iter().any(|c| is_theirs(c) && c.is_open) {
                 return None;
@@ -77,21 +94,18 @@ impl Recorder {
         })
     }
 
-    fn open(&self, id: usize, socket: &TcpStream) {
-        let plain =
-            |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
-        let (Ok(peer), Ok(at)) = (socket.peer_addr(), socket.local_addr()) else {
-            return;
-        };
-        self.connections.lock().unwrap().push(Connection {
-            id,
-            peer: plain(peer).ip(),
-            arrival: Arrival {
-                at: plain(at),
-                bytes: Vec::new(),
-            },
-            is_open: true,
-        });
+    /// Accepts all connections that wait, whoever comes for them first: when it returns, each that
+    /// had been made before is noted.
+    fn accept(&self, listener: &TcpListener) {
+        let mut connections = self.connections.lock().unwrap();
+        while let Ok((socket, _)) = listener.accept() {
+            let id = connections.count;
+            connections.count += 1;
+            let _ = socket.set_nonblocking(false);
+            connections.all.extend(Connection::open(id, &socket));
+            let recorder = self.clone();
+            std::thread::spawn(move || recorder.serve(id, socket));
+        }
     }
 
     fn serve(&self, id: usize, mut socket: TcpStream) {
@@ -118,11 +132,28 @@ impl Recorder {
     }
 
     fn note(&self, id: usize, change: impl FnOnce(&mut Connection)) {
-        let mut connections = self.connections.lock().unwrap();
+        let connections = &mut self.connections.lock().unwrap().all;
         let found = connections
             .iter_mut()
             .find(|connection| connection.id == id);
         found.map(change);
+    }
+}
+
+impl Connection {
+    fn open(id: usize, socket: &TcpStream) -> Option<Self> {
+        let plain =
+            |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+        let (peer, at) = (socket.peer_addr().ok()?, socket.local_addr().ok()?);
+        Some(Self {
+            id,
+            peer: plain(peer).ip(),
+            arrival: Arrival {
+                at: plain(at),
+                bytes: Vec::new(),
+            },
+            is_open: true,
+        })
     }
 }
 
