@@ -114,7 +114,7 @@ async fn a_malformed_request_is_answered_and_changes_nothing() {
 
 #[tokio::test]
 async fn without_a_policy_server_the_configuration_says() {
-    let mut world = World::new(1).await;
+    let mut world = World::that_waits(Duration::from_millis(500), 1, None).await;
     world.open();
     // It is dialled, and does not answer.
     let (_silent, _) = world.listeners[0].accept().await.unwrap();
@@ -227,12 +227,18 @@ impl World {
     }
 
     async fn with(peers: usize, tls: Option<Tls>) -> Self {
+        Self::that_waits(WAIT, peers, tls).await
+    }
+
+    /// Waits so long for the first answer about a session.
+    async fn that_waits(patience: Duration, peers: usize, tls: Option<Tls>) -> Self {
         let mut listeners = Vec::new();
         for _ in 0..peers {
             listeners.push(TcpListener::bind("127.0.0.1:0").await.unwrap());
         }
         let addresses = listeners.iter().map(|it| it.local_addr().unwrap());
-        let config = config(addresses, tls.as_ref());
+        let mut config = config(addresses, tls.as_ref());
+        config.gx.patience = patience;
         let (sender, facts) = mpsc::unbounded_channel();
         let metrics = Metrics::default();
         let drain = Drain::default();
@@ -389,7 +395,7 @@ fn config(peers: impl Iterator<Item = SocketAddr>, tls: Option<&Tls>) -> Config 
             updates: Updates::Reported,
             network: 5,
             fallback: Fallback::Profile("strict".into()),
-            patience: Duration::from_millis(500),
+            patience: WAIT,
             retry: Duration::from_secs(1),
             sessions_max: 3,
         },

@@ -24,8 +24,7 @@ type Selections = mpsc::UnboundedReceiver<(ProfileFacts, oneshot::Sender<()>)>;
 /// Returns a peer that has answered profile 7, which is not in force yet, and its CCR.
 async fn world() -> (Gx, Drain, TestPeer<TcpStream>, Message, Selections) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut config = config([listener.local_addr().unwrap()].into_iter(), None);
-    config.gx.patience = WAIT;
+    let config = config([listener.local_addr().unwrap()].into_iter(), None);
     let (sender, selections) = mpsc::unbounded_channel();
     let drain = Drain::default();
     let directory = Arc::new(Late(Mutex::new(sender)));
