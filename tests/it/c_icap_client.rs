@@ -4,6 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::process::Command;
 
+use tests::ToEnd as _;
 use tests::icap_server::{self, IcapServer};
 
 const POLICY: &str = r#"
@@ -70,7 +71,7 @@ fn ask(server: SocketAddr, service: &str, options: &[&str], file: &[u8]) -> Told
         fs::write(&sent, file).unwrap();
         command.arg("-f").arg(&sent).arg("-o").arg(&got);
     }
-    let output = command.output().unwrap();
+    let output = command.to_end();
     assert!(output.status.success(), "{options:?}: {output:?}");
     Told {
         text: String::from_utf8_lossy(&[output.stderr, output.stdout].concat()).into_owned(),

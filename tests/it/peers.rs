@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
+use tests::ToEnd as _;
 use tests::gateway::{Gateway, Setup};
 use tests::origin::Origin;
 use tests::tls::TlsOrigin;
@@ -97,8 +98,7 @@ fn chromium_over_http_and_https() {
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg(format!("--proxy-server=http://{}", set.gateway.address))
             .args(["--dump-dom", url])
-            .output()
-            .unwrap();
+            .to_end();
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     assert!(load("http://news.test/page").contains("origin web: GET /page"));
@@ -122,7 +122,6 @@ fn curl(proxy: SocketAddr, arguments: &[&str]) -> String {
         .args(["--silent", "--max-time", "20"])
         .args(["--proxy", &format!("http://{proxy}")])
         .args(arguments)
-        .output()
-        .unwrap();
+        .to_end();
     String::from_utf8_lossy(&output.stdout).into_owned()
 }

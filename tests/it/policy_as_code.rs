@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use expect_test::expect;
+use tests::ToEnd as _;
 use tests::program::{Program, run, weir, write_files};
 
 const POLICY: &str = "
@@ -85,8 +86,7 @@ fn a_reader_of_junit_finds_every_case() {
     let read = Command::new("python3")
         .args(["-c", READER, "results.xml"])
         .current_dir(folder.path())
-        .output()
-        .expect("python3 runs");
+        .to_end();
     let page = String::from_utf8(read.stdout).unwrap();
     expect![[r#"
         testsuites 3 2
@@ -172,8 +172,6 @@ fn on_terminal(folder: &Path, arguments: &str, (variable, value): (&str, &str)) 
         .env("TERM", "xterm")
         .env_remove("NO_COLOR")
         .env(variable, value)
-        .stdin(Stdio::null())
-        .output()
-        .expect("script runs");
+        .to_end();
     String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpStream};
 
+use tests::ToEnd as _;
 use tests::client::Client;
 use tests::dns::Dns;
 use tests::icap_peer::{IcapPeer, Reply};
@@ -103,7 +104,7 @@ fn a_pass_by_list_or_category_needs_its_address_where_required() {
     }
     let mut curl = set.lab.command(&set.lab.gateway, "curl");
     curl.args(["--silent", "http://127.0.0.1:9090/metrics"]);
-    let metrics = curl.output().unwrap();
+    let metrics = curl.to_end();
     let metrics = String::from_utf8(metrics.stdout).unwrap();
     for mode in ["log", "require"] {
         let row = format!("weir_sni_checks_total{{mode=\"{mode}\",outcome=\"mismatch\"}} 6");

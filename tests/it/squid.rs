@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::process::Command;
 
+use tests::ToEnd as _;
 use tests::icap_server::{self, IcapServer};
 use tests::peers::squid;
 
@@ -79,7 +80,6 @@ fn curl(proxy: SocketAddr, arguments: &[&str]) -> String {
         .args(["--proxy", &format!("http://{proxy}")])
         .args(["--write-out", "%{http_code} %{redirect_url}"])
         .args(arguments)
-        .output()
-        .unwrap();
+        .to_end();
     String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -1,5 +1,6 @@
 //! Transparent interception in network namespaces: TPROXY and REDIRECT, IPv4 and IPv6.
 
+use tests::ToEnd as _;
 use tests::lab::{self, CLIENT, GATEWAY, GATEWAY_OUTSIDE, Lab, ORIGIN};
 use tests::program::{Program, weir};
 
@@ -266,8 +267,7 @@ fn many_connections_at_once_all_pass() {
         .lab
         .command(&set.lab.client, "sh")
         .args(["-c", &script])
-        .output()
-        .unwrap();
+        .to_end();
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(
         text.matches(&format!("peer={} ", CLIENT[0])).count(),

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
+use tests::ToEnd as _;
 use tests::program::weir;
 
 use crate::architecture::root;
@@ -63,8 +64,7 @@ fn run(folder: &Path, command: &str) -> String {
         .args(["-c", &format!("exec 2>&1\n{command}")])
         .current_dir(folder)
         .env("PATH", env::join_paths(path).unwrap())
-        .output()
-        .unwrap();
+        .to_end();
     String::from_utf8(output.stdout).unwrap()
 }
 

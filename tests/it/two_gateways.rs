@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use tests::client::{Client, End};
 use tests::lab;
@@ -134,12 +135,11 @@ fn clients() -> [Vec<IpAddr>; 2] {
 
 impl Gateways {
     /// Connects a client. Its port is not the system's choice: a gateway that dials for the client would
-    /// choose the same one here, where both have one kernel, and so hide what ECMP does.
+    /// choose the same one here, where both have one kernel, and so hide what ECMP does. No port is used
+    /// twice: the first connection may not be forgotten yet.
     fn connect(&self, client: IpAddr) -> std::io::Result<Client> {
-        let IpAddr::V4(address) = client else {
-            unreachable!("clients have IPv4 here")
-        };
-        let source = SocketAddr::new(client, 20_000 + u16::from(address.octets()[3]));
+        static PORT: AtomicU16 = AtomicU16::new(20_000);
+        let source = SocketAddr::new(client, PORT.fetch_add(1, Ordering::Relaxed));
         self.network.within("client", || {
             Client::dial(source, "10.2.0.2:80".parse().unwrap())
         })

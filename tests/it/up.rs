@@ -4,7 +4,7 @@ use std::process::Command;
 
 use expect_test::expect;
 use tests::program::{Program, run};
-use tests::wait_for;
+use tests::{ToEnd as _, wait_for};
 
 #[test]
 fn the_three_lines_do_what_they_say() {
@@ -34,7 +34,7 @@ fn the_three_lines_do_what_they_say() {
         // As a person would run it: the shell takes the remark for one. A machine that is busy for
         // longer than a decision may take gets the error action, and the next time the answer.
         wait_for(&format!("{answer} from {line}"), || {
-            let output = Command::new("sh").args(["-c", line]).output().unwrap();
+            let output = Command::new("sh").args(["-c", line]).to_end();
             let text = String::from_utf8_lossy(&output.stdout);
             text.starts_with(answer).then_some(())
         });

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use tests::ToEnd as _;
 use uri::Readings;
 use url::{Host, Url};
 
@@ -188,8 +189,7 @@ fn test_data(name: &str) -> PathBuf {
         .args(["metadata", "--format-version", "1", "--offline", "--locked"])
         .args(["--filter-platform", &platform])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .expect("cargo, which runs this test");
+        .to_end();
     assert!(
         metadata.status.success(),
         "{}",
@@ -204,8 +204,7 @@ fn test_data(name: &str) -> PathBuf {
 
 /// Returns the target triple that cargo builds for by itself.
 fn platform() -> String {
-    let version = Command::new(env!("CARGO")).arg("-vV").output();
-    let version = version.expect("cargo, which runs this test").stdout;
+    let version = Command::new(env!("CARGO")).arg("-vV").to_end().stdout;
     let version = String::from_utf8(version).unwrap();
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     host.expect("cargo names its host").to_owned()

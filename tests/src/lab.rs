@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use crate::ToEnd as _;
 use crate::evasion::{BLOCKED_ADDRESS, BLOCKED_ADDRESS_V6, ORIGIN_ADDRESS, ORIGIN_ADDRESS_V6};
 
 /// The client's addresses.
@@ -275,8 +276,7 @@ impl Lab {
         self.command(&self.client, "curl")
             .args(["--silent", "--globoff", "--max-time", "20"])
             .args(arguments)
-            .output()
-            .expect("curl runs")
+            .to_end()
     }
 }
 
@@ -300,10 +300,7 @@ impl Drop for Lab {
 
 /// Runs a shell script.
 pub(crate) fn sh(script: &str) -> Output {
-    Command::new("sh")
-        .args(["-c", script])
-        .output()
-        .expect("sh runs")
+    Command::new("sh").args(["-c", script]).to_end()
 }
 
 /// Fails the test with what a command printed, if it failed.

@@ -14,7 +14,10 @@
     reason = "a panic is how a test fails"
 )]
 
-use std::time::Duration;
+use std::io::Read;
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 pub mod client;
 pub mod comparison;
@@ -48,7 +51,7 @@ pub const WAIT_MAX: Duration = Duration::from_secs(20);
 /// Fails the test after [`WAIT_MAX`].
 #[track_caller]
 pub fn wait_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     loop {
         if let Some(value) = probe() {
             return value;
@@ -56,6 +59,69 @@ pub fn wait_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
         assert!(start.elapsed() < WAIT_MAX, "waited {WAIT_MAX:?} for {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Longest run of a program that is to end by itself.
+pub const RUN_MAX: Duration = Duration::from_secs(180);
+
+/// A command that ends by itself, or is ended.
+pub trait ToEnd {
+    /// Runs it with nothing to read, and returns what it printed.
+    ///
+    /// # Panics
+    ///
+    /// Fails the test if it does not start, or not end within [`RUN_MAX`]; then it is killed.
+    fn to_end(&mut self) -> Output;
+}
+
+impl ToEnd for Command {
+    #[track_caller]
+    fn to_end(&mut self) -> Output {
+        let mut child = self
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{self:?} does not start: {error}"));
+        let printed = [
+            read_apart(child.stdout.take().expect("piped")),
+            read_apart(child.stderr.take().expect("piped")),
+        ];
+        let start = Instant::now();
+        let ended = loop {
+            let ended = child.try_wait().expect("a child can be waited for");
+            if ended.is_some() || start.elapsed() > RUN_MAX {
+                break ended;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        let Some(status) = ended else {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("{self:?} did not end within {RUN_MAX:?}");
+        };
+        // What it started may still hold them.
+        let [stdout, stderr] = printed.map(|all| {
+            let all = all.recv_timeout(WAIT_MAX);
+            all.unwrap_or_else(|_| panic!("{self:?} ended, and its output did not"))
+        });
+        Output {
+            status,
+            stdout,
+            stderr,
+        }
+    }
+}
+
+/// Reads all of a stream on a thread of its own.
+fn read_apart(mut stream: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
+    let (done, all) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes);
+        let _ = done.send(bytes);
+    });
+    all
 }
 
 /// Allows this program as many open files as the system does without privileges.
@@ -96,7 +162,7 @@ pub fn tier_missing(tier: &str, reason: Option<String>) -> bool {
 #[must_use]
 pub fn program_missing(programs: &[&str]) -> Option<String> {
     let missing = programs.iter().find(|program| {
-        let found = std::process::Command::new("sh")
+        let found = Command::new("sh")
             .args(["-c", &format!("command -v {program}")])
             .output();
         !found.is_ok_and(|output| output.status.success())

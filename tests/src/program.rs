@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::{WAIT_MAX, wait_for};
+use crate::{ToEnd as _, WAIT_MAX, wait_for};
 
 /// A running `weir` with a directory of files of its own.
 #[derive(Debug)]
@@ -59,9 +59,7 @@ pub fn run(dir: &Path, arguments: &[&str]) -> Output {
     Command::new(weir())
         .args(arguments)
         .current_dir(dir)
-        .stdin(Stdio::null())
-        .output()
-        .expect("weir runs")
+        .to_end()
 }
 
 impl Program {
@@ -162,12 +160,11 @@ impl Program {
 
     /// Sends a signal by its name, such as `HUP`.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill")
+        let output = Command::new("kill")
             .args([&format!("-{name}"), &self.child.id().to_string()])
-            .status()
-            .expect("kill runs");
+            .to_end();
         assert!(
-            status.success(),
+            output.status.success(),
             "no process to send {name} to:\n{}",
             self.log()
         );

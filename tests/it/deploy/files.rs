@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use tests::program::{run, weir, write_files};
-use tests::{program_missing, tier_missing};
+use tests::{ToEnd as _, program_missing, tier_missing};
 
 use super::{kubernetes, path};
 
@@ -22,7 +22,7 @@ fn skip(program: &str) -> bool {
 
 #[track_caller]
 fn expect_good(command: &mut Command) -> Output {
-    let output = command.output().unwrap();
+    let output = command.to_end();
     let text = [output.stdout.clone(), output.stderr.clone()].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
     assert!(output.status.success(), "{command:?}:\n{text}");
@@ -130,7 +130,7 @@ fn the_kubernetes_schemas_take_the_manifests() {
     let output = command
         .arg("--strict")
         .arg(folder.path().join("wrong.yaml"));
-    assert!(!output.output().unwrap().status.success());
+    assert!(!output.to_end().status.success());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use tests::network::Network;
 use tests::program::{Program, weir, write_files};
-use tests::{lab, program_missing, tier_missing};
+use tests::{ToEnd as _, lab, program_missing, tier_missing};
 
 use super::path;
 
@@ -86,7 +86,7 @@ fn the_proxys_container_may_intercept_with_net_raw_from_its_file() {
     }
     // The other copy needs nothing at all.
     let mut command = contained(&network, 65532, "-all");
-    let output = command.arg(&plain).arg("--version").output().unwrap();
+    let output = command.arg(&plain).arg("--version").to_end();
     assert!(output.status.success(), "{output:?}");
 }
 
@@ -100,11 +100,11 @@ fn the_rules_need_net_admin_alone_and_may_be_loaded_again() {
     let weir_tproxy = |bounding: &str, arguments: &[&str]| -> Output {
         let mut command = contained(&network, 0, bounding);
         command.arg(path("nftables/weir-tproxy")).args(arguments);
-        command.output().unwrap()
+        command.to_end()
     };
     let shown = |arguments: &[&str]| -> String {
         let mut command = network.command("gateway", arguments[0]);
-        let output = command.args(&arguments[1..]).output().unwrap();
+        let output = command.args(&arguments[1..]).to_end();
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     let up = ["up", rules.to_str().unwrap()];

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use tests::ToEnd as _;
 use tests::client::Client;
 use tests::icap_server::IcapServer;
 use tests::peers::squid::{self, Squid, Tls};
@@ -41,8 +42,7 @@ fn fetch(set: &Set, arguments: &[&str]) -> String {
             "%{http_connect} %{http_code} %{redirect_url}",
         ])
         .args(arguments)
-        .output()
-        .unwrap();
+        .to_end();
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 

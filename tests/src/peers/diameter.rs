@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::Peer;
 use crate::program::write_files;
-use crate::{lab, program_missing, wait_for};
+use crate::{ToEnd as _, lab, program_missing, wait_for};
 
 /// The variable that says which Python has python-diameter; without it `python3`.
 const PYTHON: &str = "PYTHON_DIAMETER";
@@ -145,8 +145,8 @@ impl Drop for Island {
 
 #[track_caller]
 fn ip(arguments: &[&str]) {
-    let status = Command::new("ip").args(arguments).status();
-    assert!(status.expect("ip runs").success(), "ip {arguments:?}");
+    let output = Command::new("ip").args(arguments).to_end();
+    assert!(output.status.success(), "ip {arguments:?}: {output:?}");
 }
 
 /// Everything that passes the port of Diameter on this loopback, until it is looked at.
@@ -186,8 +186,7 @@ impl Capture {
             .args(["-r", "gx.pcap", "-Y", filter, "-T", "fields"])
             .args(fields)
             .current_dir(self.dir.path())
-            .output()
-            .expect("tshark runs");
+            .to_end();
         // While it is captured, the last packet may not be whole.
         let errors = String::from_utf8_lossy(&output.stderr);
         let is_read = output.status.success() || errors.contains("cut short");

@@ -8,6 +8,7 @@ use std::process::Command;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
 
 use super::{Peer, free_address, open_to_all};
+use crate::ToEnd as _;
 use crate::program::write_files;
 
 /// Where an intercepting Squid takes HTTP connections.
@@ -157,8 +158,7 @@ impl Setup {
             let made = Command::new("sh")
                 .args(["-c", &script])
                 .current_dir(dir.path())
-                .output()
-                .expect("sh runs");
+                .to_end();
             assert!(made.status.success(), "no store of certificates: {made:?}");
         }
         let program = ["squid", "-N", "-f", "squid.conf"];
