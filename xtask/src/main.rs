@@ -127,12 +127,13 @@ fn options(arguments: impl Iterator<Item = String>) -> Option<Options> {
 
 fn test(options: &Options) -> Result<(), String> {
     tiers::announce(options.require_all)?;
+    // All failures at once: a package that fails says nothing of those behind it.
+    let mut command = cargo_command(&["test", "--workspace", "--no-fail-fast"], &options.rest);
     if options.require_all {
         // The tests that would skip fail instead.
-        let mut command = cargo_command(&["test", "--workspace"], &options.rest);
-        return run(command.env("WEIR_REQUIRE_ALL", "1"));
+        command.env("WEIR_REQUIRE_ALL", "1");
     }
-    cargo(&["test", "--workspace"], &options.rest)
+    run(&mut command)
 }
 
 /// Runs a binary of the package `tests`.
