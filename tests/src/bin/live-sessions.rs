@@ -1,8 +1,12 @@
 //! What a table of live sessions takes: memory for each, time to look one up while nobody and
 //! while somebody reports, and what a stream of RADIUS accounting costs: reports are read, put in
 //! force and answered. Beside the look-ups a `HashMap` of the same addresses, which a lock would
-//! have to guard, and one that a lock does guard. Prints a table of Markdown; times are of the same
+//! have to guard, one that a lock does guard, and the floor: lines of memory as many as the table
+//! has, one of which is read for each address. Prints a table of Markdown; times are of the same
 //! round.
+//!
+//! A look-up of the table ends with the text of the profile's name, the length of which is summed
+//! up.
 //!
 //! `cargo run --release -p tests --bin live-sessions -- 1000000`: how many sessions.
 
@@ -22,7 +26,10 @@ use std::sync::{Arc, RwLock};
 use std::time::Instant;
 
 use feeds::now_s;
-use sessions::{Digits, LiveLimits, LiveSessions, Report, SessionId};
+use sessions::{
+    Digits, Directory, Fallback, LiveLimits, LiveSessions, Lookup, Report, Selection, SessionId,
+    SessionStore,
+};
 use tests::radius_load::{self, spread};
 
 /// Look-ups of a round.
@@ -37,16 +44,22 @@ const REPORTS: u32 = 200_000;
 /// How long ago all sessions were reported when the measurement begins, in seconds.
 const OLD_S: u32 = 1_000;
 
+/// What the memory of the machine allows: as many lines as the table has, of which one is read.
+struct Floor(Vec<Line>);
+
+#[repr(align(64))]
+struct Line([u64; 8]);
+
 fn main() {
     let count = std::env::args().nth(1).map_or(1_000_000, |text| {
         text.parse().expect("a number of sessions")
     });
     let begin_s = now_s() - OLD_S;
     let before = resident_bytes();
-    let live = LiveSessions::new(LiveLimits {
+    let live = Arc::new(LiveSessions::new(LiveLimits {
         sessions_max: usize::try_from(count).unwrap(),
         lifetime_s: 4 * 3_600,
-    });
+    }));
     let profile: Arc<str> = "child".into();
     for n in 0..count {
         live.report(&report(n, begin_s, &profile), begin_s).unwrap();
@@ -62,38 +75,55 @@ fn main() {
     look_ups(&live, count);
     look_ups_beside_reports(&live, count, (begin_s + 1, &profile));
     changes(&live, count, (begin_s + 2, &profile));
-    radius_load::measure(&Arc::new(live), count, begin_s + 100);
+    radius_load::measure(&live, count, begin_s + 100);
 }
 
-fn look_ups(live: &LiveSessions, count: u32) {
+fn look_ups(live: &Arc<LiveSessions>, count: u32) {
     let known: HashMap<IpAddr, u32> = (0..count).map(|n| (address(n), n)).collect();
     let guarded = known.iter().map(|(it, n)| (*it, Arc::new(*n)));
     let guarded: RwLock<HashMap<IpAddr, Arc<u32>>> = RwLock::new(guarded.collect());
-    let of_table = |it| live.lookup(it).map(|record| record.changed_s);
+    let floor = Floor::new(count);
+    let store: Arc<dyn SessionStore> = Arc::clone(live) as _;
+    let directory =
+        Directory::new([], Selection::default()).with_live(Some(store), &Fallback::NextSource);
     let of_map = |it| known.get(&it).copied();
+    let of_table = |it| profile_len(live, it);
     let of_guarded = |it| guarded.read().unwrap().get(&it).map(Arc::clone);
+    let of_guarded = |it| of_guarded(it).map(|it| *it);
+    let of_directory = |it| as_a_request(&directory, it);
+    let of_floor = |it| Some(floor.read(it));
     rows(&mut [
         ("`HashMap`, one look-up after the other, ns", &mut || {
             one_by_one(count, of_map)
         }),
         ("live table", &mut || one_by_one(count, of_table)),
+        ("live table, as a request asks", &mut || {
+            one_by_one(count, of_directory)
+        }),
         ("`HashMap` of `Arc` in `RwLock`", &mut || {
-            one_by_one(count, |it| of_guarded(it).map(|it| *it))
+            one_by_one(count, of_guarded)
+        }),
+        ("floor: one line of memory", &mut || {
+            one_by_one(count, of_floor)
         }),
     ]);
     rows(&mut [
         (
             "`HashMap`, as many at a time as the processor likes, ns",
-            &mut || look_up(count, |it| of_map(it).is_some()),
+            &mut || look_up(count, of_map),
         ),
-        ("live table", &mut || {
-            look_up(count, |it| of_table(it).is_some())
+        ("live table", &mut || look_up(count, of_table)),
+        ("live table, as a request asks", &mut || {
+            look_up(count, of_directory)
         }),
         ("`HashMap` of `Arc` in `RwLock`", &mut || {
-            look_up(count, |it| of_guarded(it).is_some())
+            look_up(count, of_guarded)
         }),
         ("live table, addresses without a session", &mut || {
-            look_up_from(count, count, |it| of_table(it).is_none())
+            look_up_from(count, count, |it| of_table(it).xor(Some(0)))
+        }),
+        ("floor: one line of memory", &mut || {
+            look_up(count, of_floor)
         }),
     ]);
 }
@@ -115,7 +145,7 @@ fn look_ups_beside_reports(live: &LiveSessions, count: u32, (event_s, profile): 
             reports
         });
         row("live table, while another thread reports, ns", || {
-            look_up(count, |it| live.lookup(it).is_some())
+            look_up(count, |it| profile_len(live, it))
         });
         done.store(true, Ordering::Relaxed);
         reported = reporter.join().unwrap();
@@ -127,29 +157,31 @@ fn look_ups_beside_reports(live: &LiveSessions, count: u32, (event_s, profile): 
 /// Measures the table alone, without sockets.
 fn changes(live: &LiveSessions, count: u32, (event_s, profile): (u32, &Arc<str>)) {
     let mut event_s = event_s;
-    row("a report of an open session, at the table, ns", || {
+    let mut next_reports = || {
         event_s += 1;
-        let reports: Vec<Report> = (0..REPORTS)
+        let reports = 0..REPORTS;
+        reports
             .map(|n| report(spread(n, count), event_s, profile))
-            .collect();
-        let start = Instant::now();
-        for report in &reports {
-            live.report(report, event_s).unwrap();
-        }
-        start.elapsed().as_nanos() / u128::from(REPORTS)
+            .collect::<Vec<_>>()
+    };
+    row("a report of an open session, at the table, ns", || {
+        of_each(&next_reports(), |report| {
+            live.report(report, report.event_s).unwrap();
+        })
     });
     row("the end of one and the begin of the next, ns", || {
-        event_s += 1;
-        let reports: Vec<Report> = (0..REPORTS)
-            .map(|n| report(spread(n, count), event_s, profile))
-            .collect();
-        let start = Instant::now();
-        for report in &reports {
-            live.close(&report.nas, &report.id, event_s - 1);
-            live.report(report, event_s).unwrap();
-        }
-        start.elapsed().as_nanos() / u128::from(REPORTS)
+        of_each(&next_reports(), |report| {
+            live.close(&report.nas, &report.id, report.event_s - 1);
+            live.report(report, report.event_s).unwrap();
+        })
     });
+}
+
+/// Returns the time that each of the reports takes.
+fn of_each(reports: &[Report], make: impl Fn(&Report)) -> u128 {
+    let start = Instant::now();
+    reports.iter().for_each(make);
+    start.elapsed().as_nanos() / u128::from(REPORTS)
 }
 
 fn row(name: &str, mut round: impl FnMut() -> u128) {
@@ -181,15 +213,33 @@ fn spans(mut figures: Vec<u128>) -> String {
     format!("{median} | {least} | {most}")
 }
 
-fn look_up(count: u32, found: impl Fn(IpAddr) -> bool) -> u128 {
+/// Returns how long the name of the profile of a session is.
+fn profile_len(live: &LiveSessions, client: IpAddr) -> Option<u32> {
+    let session = live.lookup(client)?;
+    u32::try_from(session.profile?.len()).ok()
+}
+
+/// The same, by the steps that the proxy takes for a request.
+fn as_a_request(directory: &Directory, client: IpAddr) -> Option<u32> {
+    let Lookup::Known(reported) = directory.ask(client) else {
+        return None;
+    };
+    let session = directory.session(client, Ok(reported));
+    let profile = directory.profile(session.as_deref(), None)?;
+    u32::try_from(profile.len()).ok()
+}
+
+fn look_up(count: u32, found: impl Fn(IpAddr) -> Option<u32>) -> u128 {
     look_up_from(0, count, found)
 }
 
-fn look_up_from(first: u32, count: u32, found: impl Fn(IpAddr) -> bool) -> u128 {
+fn look_up_from(first: u32, count: u32, found: impl Fn(IpAddr) -> Option<u32>) -> u128 {
     let start = Instant::now();
+    let mut sum = 0_u32;
     for n in 0..LOOK_UPS {
-        assert!(black_box(found(address(first + spread(n, count)))));
+        sum = sum.wrapping_add(found(address(first + spread(n, count))).unwrap());
     }
+    black_box(sum);
     start.elapsed().as_nanos() / u128::from(LOOK_UPS)
 }
 
@@ -203,6 +253,25 @@ fn one_by_one(count: u32, found: impl Fn(IpAddr) -> Option<u32>) -> u128 {
         last = found(address(spread(turn, count))).unwrap() & black_box(0);
     }
     start.elapsed().as_nanos() / u128::from(LOOK_UPS)
+}
+
+impl Floor {
+    fn new(sessions: u32) -> Self {
+        let lines = u64::from(sessions) * 19 / 10;
+        Self((0..lines).map(|n| Line([n; 8])).collect())
+    }
+
+    /// Reads the line that an address has.
+    fn read(&self, client: IpAddr) -> u32 {
+        let IpAddr::V4(client) = client else {
+            return 0;
+        };
+        let bits = client.to_bits().wrapping_mul(0x9E37_79B9);
+        let bits = (bits ^ bits >> 16).wrapping_mul(0x85EB_CA6B);
+        let count = u64::try_from(self.0.len()).unwrap();
+        let Line(words) = &self.0[usize::try_from((u64::from(bits) * count) >> u32::BITS).unwrap()];
+        u32::from(words.iter().fold(0, |all, word| all ^ word) == 0)
+    }
 }
 
 fn address(n: u32) -> IpAddr {
