@@ -169,7 +169,7 @@ async fn a_dropped_body_has_a_limit() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_preview_over_its_limit_is_answered_before_it_ends() {
     let request = BODY.replace("ICAP/1.0\r\n", "ICAP/1.0\r\nPreview: 500\r\n");
     let limits = Limits {

@@ -70,7 +70,7 @@ async fn connections_over_the_limit_hear_503() {
     assert!(answer.contains("\nConnection: close\n"), "{answer}");
     // A place that is given back is taken again.
     drop(open.pop());
-    let served = (0..200).any(|_| {
+    let served = (0..2_000).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(5));
         exchange(address, reqmod("Allow: 204\r\n", GET)).starts_with("ICAP/1.0 204 ")
     });

@@ -227,7 +227,7 @@ fn connection(way: Way, client: SocketAddr, origin: SocketAddr) -> Connection {
 fn config(origin_port: u16, log: &std::path::Path) -> Config {
     let limits = HeadLimits {
         bytes_max: 4096,
-        deadline: Duration::from_millis(300),
+        deadline: Duration::from_secs(2),
     };
     Config {
         forbidden: Vec::new(),
