@@ -1,5 +1,8 @@
 //! Two gateways that share their live sessions in a real Redis.
 
+mod admin;
+mod tls;
+
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -9,6 +12,7 @@ use tests::gateway::{Gateway, Setup};
 use tests::origin::Origin;
 use tests::peers::radius::{radclient, unanswered};
 use tests::peers::redis::Redis;
+use tests::program::write_files;
 use tests::{program_missing, tier_missing, wait_for};
 
 use crate::radius::{KIDS, SECRET, START};
@@ -23,6 +27,9 @@ profiles:
 const STOP: &str = "Acct-Status-Type = Stop\nAcct-Session-Id = \"0A01\"\n\
     NAS-IP-Address = 192.0.2.1\nFramed-IP-Address = 127.0.0.2\n";
 
+/// What the admin API asks for.
+const TOKEN: &str = "changing-changing-changing-changing";
+
 /// Two proxies, each with a RADIUS listener.
 struct World {
     gateways: [Gateway; 2],
@@ -33,9 +40,20 @@ struct World {
 
 impl World {
     fn start(redis: &Redis, lines: &str) -> Self {
+        Self::start_at(&format!("unix:{}", redis.socket().display()), lines)
+    }
+
+    fn start_at(redis: &str, lines: &str) -> Self {
+        Self::start_with(redis, lines, &[])
+    }
+
+    /// Starts with further files, which `lines` call `FILES/NAME`.
+    fn start_with(redis: &str, lines: &str, more: &[(&str, &str)]) -> Self {
         let files = tempfile::tempdir().unwrap();
+        write_files(files.path(), more);
         std::fs::write(files.path().join("secret"), format!("{SECRET}\n")).unwrap();
         std::fs::write(files.path().join("password"), "right\n").unwrap();
+        std::fs::write(files.path().join("tokens"), TOKEN).unwrap();
         let origin = Origin::start("web");
         let setup = Setup::new(POLICY)
             .host("web.test", origin.address)
@@ -88,18 +106,18 @@ fn radius(gateway: &Gateway) -> SocketAddr {
     fields["address"].as_str().unwrap().parse().unwrap()
 }
 
-fn sessions(redis: &Redis, files: &Path, lines: &str) -> String {
-    let (files, socket) = (files.display(), redis.socket());
+fn sessions(redis: &str, files: &Path, lines: &str) -> String {
+    let files = files.display();
     format!(
         "sessions:
   live: {{lifetime_s: 600}}
-  redis: {{address: 'unix:{}', timeout_ms: 5000{lines}}}
+  redis: {{address: '{redis}', timeout_ms: 5000{lines}}}
+  admin: {{token_file: '{files}/tokens'}}
   radius:
     listen: ['127.0.0.1:0']
     clients: [{{address: 127.0.0.1, secret_file: '{files}/secret'}}]
     profiles:
-      - {{attribute: class, value: kids, profile: kids, priority: 1}}",
-        socket.display()
+      - {{attribute: class, value: kids, profile: kids, priority: 1}}"
     )
     .replace("FILES", &files.to_string())
 }
