@@ -28,6 +28,7 @@ mod interned;
 mod keys;
 mod known;
 mod lanes;
+mod latest;
 mod lengths;
 mod link;
 mod metrics;
@@ -49,6 +50,7 @@ use interned::Interned;
 use keys::{About, Keys};
 use known::Known;
 use lanes::Job;
+use latest::Latest;
 use lengths::Lengths;
 use link::Link;
 use owed::Owed;
@@ -73,7 +75,7 @@ const SCANS_MAX: usize = 64;
 #[derive(Debug)]
 pub struct SharedStore {
     shared: Arc<Shared>,
-    changes: mpsc::Sender<Job>,
+    changes: mpsc::Sender<Box<Job>>,
 }
 
 #[derive(Debug)]
@@ -85,6 +87,7 @@ struct Shared {
     lengths: Lengths,
     interned: Interned,
     held: Held,
+    latest: Latest,
     owed: Owed,
     link: Link,
     came_up: Notify,
@@ -115,6 +118,7 @@ impl SharedStore {
             lengths: Lengths::default(),
             interned: Interned::default(),
             held: Held::new(config.watch),
+            latest: Latest::new(config.entries_max),
             owed: Owed::new(metrics.owed.clone()),
             link: Link::default(),
             came_up: Notify::new(),
@@ -135,7 +139,7 @@ impl SharedStore {
 impl Shared {
     fn run(
         self: &Arc<Self>,
-        (asked, jobs): (mpsc::Receiver<Question>, mpsc::Receiver<Job>),
+        (asked, jobs): (mpsc::Receiver<Question>, mpsc::Receiver<Box<Job>>),
         drain: &Drain,
     ) {
         let over = Arc::new(Stops::default());

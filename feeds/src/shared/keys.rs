@@ -26,7 +26,7 @@ pub(super) struct Keys {
 }
 
 /// What there is about a session.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Kept {
     /// It is open, and whatever was told of its id before this time is over.
     Open(Arc<Record>, u32),

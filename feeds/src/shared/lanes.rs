@@ -14,9 +14,10 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
 
 use super::Shared;
+use super::lengths::Written;
 use super::link::{CHANGE, Fault, Open};
-use super::script::{CHANGES_MAX, Request, Told, answer, command};
-use super::sight::{Planned, Read, plan};
+use super::script::{Batch, CHANGES_MAX, SCRIPT, Told};
+use super::sight::{Planned, Put, Read, plan};
 use crate::UNDER_WAY_MAX;
 
 /// Calls of the script that are under way at most.
@@ -59,12 +60,20 @@ enum Outcome {
     Alone,
 }
 
+/// A change that goes to the store, and what comes in force here when it is made.
+struct Flight {
+    job: Box<Job>,
+    plan: Plan,
+    put: Option<Put>,
+    lengths: Option<Written>,
+}
+
 struct Lanes {
     shared: Arc<Shared>,
-    ready: VecDeque<Job>,
+    ready: VecDeque<Box<Job>>,
     /// What waits until an earlier change of its lane is done.
-    busy: HashMap<u32, VecDeque<Job>>,
-    flying: JoinSet<Vec<(Job, Outcome)>>,
+    busy: HashMap<u32, VecDeque<Box<Job>>>,
+    flying: JoinSet<Vec<(Box<Job>, Outcome)>>,
     count: usize,
 }
 
@@ -73,8 +82,8 @@ impl Job {
         change: Change,
         now_s: u32,
         reply: Option<oneshot::Sender<Result<Effect, Unstored>>>,
-    ) -> Self {
-        Self {
+    ) -> Box<Self> {
+        Box::new(Self {
             lane: lane(&change),
             change,
             now_s,
@@ -83,7 +92,7 @@ impl Job {
             read: Read::new(),
             tries: 0,
             together: Together::Others,
-        }
+        })
     }
 
     fn selects(&self) -> Option<SessionKey> {
@@ -116,7 +125,11 @@ fn lane(change: &Change) -> u32 {
 
 impl Shared {
     /// Makes changes, until `drain` is requested and all that were asked for are made.
-    pub(super) async fn change_all(self: Arc<Self>, mut line: mpsc::Receiver<Job>, drain: &Drain) {
+    pub(super) async fn change_all(
+        self: Arc<Self>,
+        mut line: mpsc::Receiver<Box<Job>>,
+        drain: &Drain,
+    ) {
         let mut lanes = Lanes {
             shared: Arc::clone(&self),
             ready: VecDeque::new(),
@@ -155,7 +168,7 @@ impl Shared {
 }
 
 impl Lanes {
-    fn add(&mut self, job: Job) {
+    fn add(&mut self, job: Box<Job>) {
         self.count += 1;
         match self.busy.get_mut(&job.lane) {
             Some(waiting) => waiting.push_back(job),
@@ -179,32 +192,49 @@ impl Lanes {
 
     fn launch(&mut self) {
         while self.flying.len() < FLYING_MAX {
-            let mut batch = Vec::new();
+            let (mut flights, mut batch) = (Vec::new(), Batch::default());
             while batch.len() < CHANGES_MAX
                 && let Some(job) = self.ready.pop_front()
             {
-                if job.together == Together::Alone && !batch.is_empty() {
+                let is_alone = job.together == Together::Alone;
+                if is_alone && batch.len() > 0 {
                     self.ready.push_front(job);
                     break;
                 }
-                let is_alone = job.together == Together::Alone;
-                if let Some(planned) = self.plan(job) {
-                    batch.push(planned);
+                let Some((job, planned)) = self.plan(job) else {
+                    continue;
+                };
+                let Planned {
+                    plan,
+                    request,
+                    put,
+                    lengths,
+                } = planned;
+                if batch.add(request).is_err() {
+                    self.ready.push_front(job);
+                    break;
                 }
+                flights.push(Flight {
+                    job,
+                    plan,
+                    put,
+                    lengths,
+                });
                 if is_alone {
                     break;
                 }
             }
-            if batch.is_empty() {
+            if flights.is_empty() {
                 return;
             }
             let shared = Arc::clone(&self.shared);
-            self.flying.spawn(async move { shared.write(batch).await });
+            self.flying
+                .spawn(async move { shared.write(flights, batch).await });
         }
     }
 
     /// Plans a change, or ends it here.
-    fn plan(&mut self, mut job: Job) -> Option<(Job, Planned)> {
+    fn plan(&mut self, job: Box<Job>) -> Option<(Box<Job>, Planned)> {
         let unavailable = Err(Unavailable.into());
         let is_late = job.since.elapsed() > self.shared.config.timeout;
         if (is_late && job.reply.is_some()) || job.tries >= TRIES_MAX {
@@ -216,8 +246,11 @@ impl Lanes {
             self.finish(job, unavailable);
             return None;
         }
-        job.tries += 1;
         match plan(&self.shared, &job.change, &job.read, job.now_s) {
+            Ok(planned) if planned.request.is_empty() => {
+                self.finish(job, Ok(planned.plan.effect));
+                None
+            }
             Ok(planned) => Some((job, planned)),
             Err(refused) => {
                 self.finish(job, Err(refused.into()));
@@ -226,11 +259,12 @@ impl Lanes {
         }
     }
 
-    fn land(&mut self, mut job: Job, outcome: Outcome) {
+    fn land(&mut self, mut job: Box<Job>, outcome: Outcome) {
         match outcome {
             Outcome::Done(result) => self.finish(job, result),
             Outcome::Again(read) => {
                 self.shared.metrics.retries.inc();
+                job.tries += 1;
                 job.read.extend(read);
                 self.ready.push_front(job);
             }
@@ -241,7 +275,7 @@ impl Lanes {
         }
     }
 
-    fn finish(&mut self, job: Job, result: Result<Effect, Unstored>) {
+    fn finish(&mut self, job: Box<Job>, result: Result<Effect, Unstored>) {
         self.count -= 1;
         let waiting = self.busy.get_mut(&job.lane);
         let next = waiting.and_then(VecDeque::pop_front);
@@ -274,59 +308,54 @@ impl Lanes {
 
 impl Shared {
     /// Writes changes, all of each or nothing of it.
-    async fn write(&self, batch: Vec<(Job, Planned)>) -> Vec<(Job, Outcome)> {
-        let (jobs, planned): (Vec<Job>, Vec<Planned>) = batch.into_iter().unzip();
-        let (plans, requests): (Vec<_>, Vec<Request>) = planned
-            .into_iter()
-            .map(|it| ((it.plan, it.over_s, it.lengths), it.request))
-            .unzip();
+    async fn write(&self, flights: Vec<Flight>, batch: Batch) -> Vec<(Box<Job>, Outcome)> {
         let told = match self.link.open() {
-            Some(open) => self.call(&open, &requests).await,
+            Some(open) => self.call(&open, &batch).await,
             None => Err(Fault::Away),
         };
         let told = match told {
             Ok(told) => told,
             Err(fault) => {
-                let is_alone = jobs.len() == 1;
-                return jobs
+                let is_alone = flights.len() == 1;
+                return flights
                     .into_iter()
-                    .map(|job| (job, self.failed(&fault, is_alone)))
+                    .map(|it| (it.job, self.failed(&fault, is_alone)))
                     .collect();
             }
         };
-        let mut done = Vec::with_capacity(jobs.len());
-        for (((job, (plan, over_s, lengths)), request), told) in
-            jobs.into_iter().zip(plans).zip(requests).zip(told)
-        {
+        let outcomes = flights.into_iter().zip(told).map(|(flight, told)| {
+            let Flight {
+                job,
+                plan,
+                put,
+                lengths,
+            } = flight;
             let outcome = match told {
                 Told::Written => {
                     if let Some(lengths) = lengths {
                         self.lengths.set(&lengths);
                     }
-                    Outcome::Done(Ok(self.written(plan, over_s)))
+                    Outcome::Done(Ok(self.written(plan, put)))
                 }
-                Told::Differs(values) => {
-                    let keys = request.expects.into_iter().map(|(key, _)| key);
-                    Outcome::Again(keys.zip(values).collect())
-                }
+                Told::Differs(values) => Outcome::Again(values.into_iter().collect()),
             };
-            done.push((job, outcome));
-        }
-        done
+            (job, outcome)
+        });
+        outcomes.collect()
     }
 
-    async fn call(&self, open: &Open, requests: &[Request]) -> Result<Vec<Told>, Fault> {
-        let known = command(requests, "EVALSHA", &open.script);
-        let value = match self.ask(open, CHANGE, &known).await {
+    async fn call(&self, open: &Open, batch: &Batch) -> Result<Vec<Told>, Fault> {
+        let known = batch.command("EVALSHA", &open.script);
+        let answer = match self.ask(open, CHANGE, &known).await {
             Err(Fault::Refused(error))
                 if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) =>
             {
-                let whole = command(requests, "EVAL", super::script::SCRIPT);
+                let whole = batch.command("EVAL", SCRIPT);
                 self.ask(open, CHANGE, &whole).await?
             }
-            value => value?,
+            answer => answer?,
         };
-        answer(value, requests.len()).ok_or(Fault::Away)
+        batch.told(answer).ok_or(Fault::Away)
     }
 
     fn failed(&self, fault: &Fault, is_alone: bool) -> Outcome {
@@ -349,13 +378,13 @@ impl Shared {
     }
 
     /// Puts in force here what was written.
-    fn written(&self, plan: Plan, over_s: u32) -> Effect {
+    fn written(&self, plan: Plan, written: Option<Put>) -> Effect {
         let Plan {
             effect,
             put,
             freed,
+            ended,
             cleared,
-            ..
         } = plan;
         let taken = put.iter().flat_map(|record| record.ranges());
         for range in taken.chain(&freed) {
@@ -365,13 +394,19 @@ impl Shared {
             nas.clear(cleared_s);
             self.held.suspect_closed();
         }
+        for it in &ended {
+            self.latest.put(&self.keys.owner(&it.nas, &it.id), None);
+        }
         for ended in &effect.ended {
             self.held.release(ended);
         }
-        match &effect.applied {
-            Applied::Opened(record) | Applied::Changed(record) => self.held.keep(record, over_s),
-            Applied::Closed(record) => self.held.release(record),
-            Applied::Switched | Applied::Stale | Applied::Unknown => {}
+        if let (Some(record), Some(written)) = (put, written) {
+            let owner = self.keys.owner(record.reporter().name(), record.id());
+            self.latest.put(&owner, Some(written.value));
+            self.held.keep(&record, written.over_s);
+        }
+        if let Applied::Closed(record) = &effect.applied {
+            self.held.release(record);
         }
         effect
     }

@@ -214,7 +214,8 @@ impl Shared {
         match self.values(open, &keys).await {
             Ok(values) => {
                 for (name, value) in names.iter().zip(&values) {
-                    self.interned.told(name, open.number, cleared_s(value));
+                    self.interned
+                        .told(name, open.number, cleared_s(Some(value)));
                 }
                 if !names.is_empty() {
                     self.held.suspect_closed();

@@ -11,33 +11,54 @@ use sessions::{Change, Name, Nas, Plan, Record, Refused, SessionId, SessionKey, 
 use super::Shared;
 use super::keys::Kept;
 use super::lengths::Written;
-use super::script::{Request, Write};
+use super::script::{Cell, Expected, New, Request, Value};
 
 /// How much longer than sessions live it is kept when one ended, or when its NAS was switched: the
 /// clocks of those who report may be that far ahead. In seconds.
 const ENDS_LONGER_S: u32 = 3_600;
 
-/// What the store said has which value; an empty one is none.
-pub(super) type Read = HashMap<Vec<u8>, Vec<u8>>;
+/// What the store said has which value.
+pub(super) type Read = HashMap<Vec<u8>, Option<Value>>;
 
 struct Sight<'a> {
     shared: &'a Shared,
     read: &'a Read,
     /// What the plan is made by.
-    expects: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Before which time all that is told of a session is over, by its key.
-    over_s: HashMap<Vec<u8>, u32>,
+    seen: Vec<Seen>,
     lengths: Option<Written>,
+}
+
+/// A key with what it has, or is taken to have.
+struct Seen {
+    key: Vec<u8>,
+    value: Option<Value>,
+    kept: Option<Kept>,
+    of: Of,
+}
+
+/// Whom a key is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Of {
+    One,
+    /// Many sessions depend on it.
+    Many,
 }
 
 /// A change as it is to be made.
 pub(super) struct Planned {
     pub(super) plan: Plan,
     pub(super) request: Request,
-    /// Before which time all that is told of the session that is put is over.
-    pub(super) over_s: u32,
+    /// What is written of the session that is put.
+    pub(super) put: Option<Put>,
     /// The lengths in use, if there are more now.
     pub(super) lengths: Option<Written>,
+}
+
+/// What is written of a session.
+pub(super) struct Put {
+    pub(super) value: Value,
+    /// Before which time all that is told of it is over.
+    pub(super) over_s: u32,
 }
 
 /// Plans a change by what was read of the store.
@@ -50,44 +71,90 @@ pub(super) fn plan(
     let mut sight = Sight {
         shared,
         read,
-        expects: Vec::new(),
-        over_s: HashMap::new(),
+        seen: Vec::with_capacity(4),
         lengths: None,
     };
     let plan = Plan::new(change, &mut sight, shared.config.lifetime_s, now_s)?;
-    let over_s = plan.put.as_ref().map_or(0, |record| {
-        let owner = shared.keys.owner(record.reporter().name(), record.id());
-        sight.over_s.get(&owner).copied().unwrap_or(0)
+    let put = plan.put.as_ref().map(|record| {
+        let over_s = sight.over_s(record.reporter().name(), record.id());
+        let kept = Kept::Open(Arc::clone(record), over_s);
+        Put {
+            value: kept.to_bytes().into(),
+            over_s,
+        }
     });
+    let lengths = sight.lengths.take();
+    let writes = sight.writes(&plan, (put.as_ref(), lengths.as_ref()), now_s);
     Ok(Planned {
-        lengths: sight.lengths.clone(),
-        request: sight.request(&plan, now_s),
         plan,
-        over_s,
+        request: sight.request(writes),
+        put,
+        lengths,
     })
 }
 
 impl Sight<'_> {
     /// Returns what a key has, or what it is taken to have.
-    fn look(&mut self, key: Vec<u8>, assumed: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
-        if let Some((_, value)) = self.expects.iter().find(|(it, _)| *it == key) {
-            return value.clone();
+    fn look(
+        &mut self,
+        key: Vec<u8>,
+        of: Of,
+        assumed: impl FnOnce(&Self, &[u8]) -> Option<Value>,
+    ) -> Option<Value> {
+        if let Some(seen) = self.seen.iter().find(|it| it.key == key) {
+            return seen.value.clone();
         }
-        let value = self.read.get(&key).cloned().unwrap_or_else(assumed);
-        self.expects.push((key, value.clone()));
+        let value = match self.read.get(&key) {
+            Some(value) => value.clone(),
+            None => assumed(self, &key),
+        };
+        let seen = Seen {
+            key,
+            value: value.clone(),
+            kept: None,
+            of,
+        };
+        self.seen.push(seen);
         value
     }
 
-    fn kept(&mut self, key: Vec<u8>, assumed: impl FnOnce() -> Vec<u8>) -> Option<Kept> {
-        let value = self.look(key, assumed);
-        let kept = Kept::read(&value, &mut &self.shared.interned)?;
-        if let Kept::Open(record, over_s) = &kept {
-            let nas = record.reporter();
-            let owner = self.shared.keys.owner(nas.name(), record.id());
-            self.over_s.insert(owner, *over_s);
-            self.look_at(nas);
+    /// Returns the session that a key has, or its end.
+    fn kept(
+        &mut self,
+        key: Vec<u8>,
+        assumed: impl FnOnce(&Self, &[u8]) -> Option<Value>,
+    ) -> Option<Kept> {
+        let value = self.look(key, Of::One, assumed)?;
+        // A session has the same value at all its keys.
+        let same = |it: &&mut Seen| it.value.as_ref() == Some(&value);
+        let known = self.seen.iter_mut().filter(same);
+        let known = known.filter_map(|it| it.kept.clone()).next();
+        let kept = match known {
+            Some(kept) => kept,
+            None => Kept::read(&value, &mut &self.shared.interned)?,
+        };
+        for seen in self.seen.iter_mut().filter(same) {
+            seen.kept = Some(kept.clone());
+        }
+        if let Kept::Open(record, _) = &kept {
+            self.look_at(record.reporter());
         }
         Some(kept)
+    }
+
+    /// Returns what is known of a session by its NAS and id.
+    fn kept_of(&mut self, nas: &str, id: &SessionId) -> Option<Kept> {
+        let key = self.shared.keys.owner(nas, id);
+        self.kept(key, |sight, key| sight.shared.latest.get(key))
+    }
+
+    /// Returns what a range is taken to have: a session that was seen, or nothing.
+    fn seen_at(&self, range: &IpNet) -> Option<Value> {
+        let seen = self.seen.iter().find(|it| match &it.kept {
+            Some(Kept::Open(record, _)) => record.ranges().contains(range),
+            Some(Kept::Ended(_)) | None => false,
+        });
+        seen.and_then(|it| it.value.clone())
     }
 
     /// Lets the plan hold only as long as the NAS is not switched again.
@@ -97,83 +164,117 @@ impl Sight<'_> {
             return;
         }
         let key = self.shared.keys.nas(nas.name());
-        let cleared_s = cleared_s(&self.look(key, || cleared(nas.cleared_s())));
-        nas.clear(cleared_s);
+        let value = self.look(key, Of::Many, |_, _| cleared(nas.cleared_s()));
+        nas.clear(cleared_s(value.as_deref()));
     }
 
-    fn request(mut self, plan: &Plan, now_s: u32) -> Request {
-        let keys = &self.shared.keys;
-        let ends_s = self.shared.config.lifetime_s.saturating_add(ENDS_LONGER_S);
-        let mut writes = Vec::new();
-        if !plan.freed.is_empty() {
-            writes.push(Write {
-                keys: plan.freed.iter().map(|range| keys.range(range)).collect(),
-                value: Vec::new(),
-                lifetime_s: None,
-            });
+    /// Returns before which time all that is told of a session is over, as far as it was seen.
+    fn over_s(&self, nas: &str, id: &SessionId) -> u32 {
+        let key = self.shared.keys.owner(nas, id);
+        let over = self.seen.iter().filter_map(|it| match &it.kept {
+            Some(Kept::Open(record, over_s)) => {
+                (record.reporter().name() == nas && record.id() == id).then_some(*over_s)
+            }
+            Some(Kept::Ended(over_s)) => (it.key == key).then_some(*over_s),
+            None => None,
+        });
+        over.max().unwrap_or(0)
+    }
+
+    /// Returns what is to be at which keys. Where the store is full, something has to go first.
+    fn writes(
+        &mut self,
+        plan: &Plan,
+        (put, lengths): (Option<&Put>, Option<&Written>),
+        now_s: u32,
+    ) -> Vec<(Vec<u8>, New)> {
+        let shared = self.shared;
+        let keys = &shared.keys;
+        let ends_s = shared.config.lifetime_s.saturating_add(ENDS_LONGER_S);
+        let mut writes = Vec::with_capacity(4);
+        for range in &plan.freed {
+            if self.is_freed(range, plan) {
+                writes.push((keys.range(range), New::Nothing));
+            }
         }
         for ended in &plan.ended {
+            let before_s = self.over_s(&ended.nas, &ended.id);
+            let over_s = ended.event_s.saturating_add(1).max(before_s);
+            let value = Kept::Ended(over_s).to_bytes().into();
             let key = keys.owner(&ended.nas, &ended.id);
-            let before_s = self.over_s.get(&key).copied().unwrap_or(0);
-            writes.push(Write {
-                keys: vec![key],
-                value: Kept::Ended(ended.event_s.saturating_add(1).max(before_s)).to_bytes(),
-                lifetime_s: Some(ends_s),
-            });
+            writes.push((key, New::Is(value, Some(ends_s))));
         }
-        if let Some(record) = &plan.put {
-            let owner = keys.owner(record.reporter().name(), record.id());
-            let over_s = self.over_s.get(&owner).copied().unwrap_or(0);
+        if let (Some(record), Some(put)) = (&plan.put, put) {
             let lifetime_s = record.expires_s().map(|it| it.saturating_sub(now_s).max(1));
+            let owner = keys.owner(record.reporter().name(), record.id());
             let ranges = record.ranges().iter().map(|range| keys.range(range));
-            writes.push(Write {
-                keys: ranges.chain([owner]).collect(),
-                value: Kept::Open(Arc::clone(record), over_s).to_bytes(),
-                lifetime_s,
-            });
+            let value = || New::Is(Arc::clone(&put.value), lifetime_s);
+            writes.extend(ranges.chain([owner]).map(|key| (key, value())));
         }
-        if let Some((nas, cleared_s)) = &plan.cleared {
-            writes.push(Write {
-                keys: vec![keys.nas(nas.name())],
-                value: cleared(*cleared_s),
-                lifetime_s: Some(ends_s),
-            });
+        if let Some((nas, cleared_s)) = &plan.cleared
+            && let Some(value) = cleared(*cleared_s)
+        {
+            writes.push((keys.nas(nas.name()), New::Is(value, Some(ends_s))));
         }
-        if let Some(lengths) = self.lengths.take() {
-            writes.push(Write {
-                keys: vec![keys.lengths()],
-                value: lengths.to_text().into_bytes(),
-                lifetime_s: None,
-            });
+        if let Some(lengths) = lengths {
+            let value = lengths.to_text().into_bytes().into();
+            writes.push((keys.lengths(), New::Is(value, None)));
         }
-        Request {
-            expects: self.expects,
-            writes,
+        writes
+    }
+
+    /// Returns whether a range still has a session of which the plan takes it.
+    fn is_freed(&mut self, range: &IpNet, plan: &Plan) -> bool {
+        let Some(record) = View::at(self, range) else {
+            return false;
+        };
+        let (nas, id) = (record.reporter().name(), record.id());
+        let mut ended = plan.ended.iter();
+        ended.any(|it| *it.nas == *nas && it.id == *id)
+            || plan.put.as_ref().is_some_and(|it| it.is_same(&record))
+    }
+
+    fn request(self, writes: Vec<(Vec<u8>, New)>) -> Request {
+        let mut seen = self.seen;
+        let mut request = Request::default();
+        for (key, new) in writes {
+            let place = seen.iter().position(|it| it.key == key);
+            let expected = match place {
+                Some(place) => Expected::Is(seen.swap_remove(place).value),
+                None => Expected::Any,
+            };
+            request.cells.push(Cell { key, expected, new });
         }
+        for Seen { key, value, of, .. } in seen {
+            match of {
+                Of::Many => request.guards.push((key, value)),
+                Of::One => request.cells.push(Cell {
+                    key,
+                    expected: Expected::Is(value),
+                    new: New::Same,
+                }),
+            }
+        }
+        request
     }
 }
 
 impl View for Sight<'_> {
     fn owned(&mut self, nas: &str, id: &SessionId) -> Option<Arc<Record>> {
-        let key = self.shared.keys.owner(nas, id);
-        match self.kept(key, Vec::new)? {
+        match self.kept_of(nas, id)? {
             Kept::Open(record, _) => Some(record),
             Kept::Ended(_) => None,
         }
     }
 
     fn has_ended(&mut self, nas: &str, id: &SessionId, event_s: u32) -> bool {
-        let key = self.shared.keys.owner(nas, id);
-        let Some(kept) = self.kept(key.clone(), Vec::new) else {
-            return false;
-        };
-        self.over_s.insert(key, kept.over_s());
-        event_s < kept.over_s()
+        let kept = self.kept_of(nas, id);
+        kept.is_some_and(|kept| event_s < kept.over_s())
     }
 
     fn at(&mut self, range: &IpNet) -> Option<Arc<Record>> {
         let key = self.shared.keys.range(range);
-        match self.kept(key, Vec::new)? {
+        match self.kept(key, |sight, _| sight.seen_at(range))? {
             Kept::Open(record, _) => Some(record),
             Kept::Ended(_) => None,
         }
@@ -182,7 +283,7 @@ impl View for Sight<'_> {
     fn keyed(&mut self, key: SessionKey) -> Option<Arc<Record>> {
         let (held, over_s) = self.shared.held.get(key)?;
         let first = self.shared.keys.range(held.ranges().first()?);
-        let assumed = || Kept::Open(held, over_s).to_bytes();
+        let assumed = |_: &Self, _: &[u8]| Some(Kept::Open(held, over_s).to_bytes().into());
         let Some(Kept::Open(record, _)) = self.kept(first, assumed) else {
             return None;
         };
@@ -216,7 +317,8 @@ impl View for Sight<'_> {
             Some(lengths) => lengths,
             None => {
                 let key = self.shared.keys.lengths();
-                Written::read(Some(&self.look(key, Vec::new)))
+                let value = self.look(key, Of::Many, |_, _| None);
+                Written::read(value.as_deref())
             }
         };
         let is_admitted = lengths.add(range);
@@ -225,16 +327,13 @@ impl View for Sight<'_> {
     }
 }
 
-/// Returns the value for a NAS that was switched at this time, or 0.
-fn cleared(cleared_s: u32) -> Vec<u8> {
-    match cleared_s {
-        0 => Vec::new(),
-        cleared_s => cleared_s.to_string().into_bytes(),
-    }
+/// Returns the value for a NAS that was switched at this time; none: it was not.
+fn cleared(cleared_s: u32) -> Option<Value> {
+    (cleared_s != 0).then(|| cleared_s.to_string().into_bytes().into())
 }
 
 /// Reads the value for a NAS; 0 if there is none.
-pub(super) fn cleared_s(value: &[u8]) -> u32 {
-    let text = std::str::from_utf8(value).ok();
+pub(super) fn cleared_s(value: Option<&[u8]>) -> u32 {
+    let text = value.and_then(|it| std::str::from_utf8(it).ok());
     text.and_then(|it| it.parse().ok()).unwrap_or(0)
 }

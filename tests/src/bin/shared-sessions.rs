@@ -65,18 +65,21 @@ async fn main() {
         ready(&one).await;
         let before = used(&redis);
         let begin_s = now_s() - 100 + round;
+        let changes = all(count, |n| report(n, begin_s));
         let before_s = busy_s(&redis);
-        let opened = writes(&one, count, |n| report(n, begin_s)).await;
+        let opened = writes(&one, changes).await;
         println!("| sessions opened a second | {opened:.0} |");
         tell_busy(&redis, before_s, count);
         let bytes = (used(&redis) - before) / u64::from(count);
         println!("| bytes of Redis for each | {bytes} |");
+        let changes = all(count, |n| report(n, begin_s + 1));
         let before_s = busy_s(&redis);
-        let changed = writes(&one, count, |n| report(n, begin_s + 1)).await;
+        let changed = writes(&one, changes).await;
         println!("| sessions reported again a second | {changed:.0} |");
         tell_busy(&redis, before_s, count);
+        let changes = all(count, |n| close(n, begin_s + 2));
         let before_s = busy_s(&redis);
-        let closed = writes(&one, count, |n| close(n, begin_s + 2)).await;
+        let closed = writes(&one, changes).await;
         println!("| sessions ended a second | {closed:.0} |");
         tell_busy(&redis, before_s, count);
     }
@@ -127,11 +130,17 @@ fn floor(redis: &Redis) -> f64 {
     figure.expect("a row for SET").parse().unwrap()
 }
 
+/// Makes changes before it is measured what becomes of them.
+fn all(count: u32, change: impl Fn(u32) -> Change) -> Vec<Change> {
+    (0..count).map(change).collect()
+}
+
 /// Returns how many changes the store makes in a second.
-async fn writes(store: &Arc<SharedStore>, count: u32, change: impl Fn(u32) -> Change) -> f64 {
+async fn writes(store: &Arc<SharedStore>, changes: Vec<Change>) -> f64 {
+    let count = u32::try_from(changes.len()).unwrap();
     let (began, at_s) = (Instant::now(), now_s());
     let mut answers = VecDeque::new();
-    for n in 0..count {
+    for change in changes {
         if answers.len() >= UNDER_WAY {
             let effect: Result<sessions::Effect, _> = answers.pop_front().unwrap().await;
             assert!(!matches!(
@@ -139,7 +148,7 @@ async fn writes(store: &Arc<SharedStore>, count: u32, change: impl Fn(u32) -> Ch
                 Applied::Stale | Applied::Unknown
             ));
         }
-        answers.push_back(store.change(change(n), at_s));
+        answers.push_back(store.change(change, at_s));
     }
     for answer in answers {
         answer.await.unwrap();
@@ -150,7 +159,7 @@ async fn writes(store: &Arc<SharedStore>, count: u32, change: impl Fn(u32) -> Ch
 /// Measures what a question takes, and a look-up of what is known.
 async fn asked(one: &Arc<SharedStore>, other: &Arc<SharedStore>) {
     let begin_s = now_s();
-    writes(one, HANDED_ON, |n| report(n, begin_s)).await;
+    writes(one, all(HANDED_ON, |n| report(n, begin_s))).await;
     let mut took = Vec::new();
     for n in 0..HANDED_ON {
         let began = Instant::now();
