@@ -19,6 +19,12 @@ const OPEN: u8 = b'O';
 /// What the end of a session in the store begins with.
 const ENDED: u8 = b'E';
 
+/// Bytes for which a value has room at first: enough for most.
+const VALUE_LEN: usize = 160;
+
+/// Bytes of an IPv4 range as text at most; the text of an IPv6 range makes its own room.
+const RANGE_TEXT_LEN: usize = 18;
+
 /// Makes the keys of a realm.
 #[derive(Clone, Debug)]
 pub(super) struct Keys {
@@ -44,7 +50,28 @@ impl Keys {
     }
 
     pub(super) fn range(&self, range: &IpNet) -> Vec<u8> {
-        format!("{}r:{range}", self.prefix).into_bytes()
+        let mut key = self.key(b"r:", RANGE_TEXT_LEN);
+        match range {
+            // Most are, and nothing general is as quick.
+            IpNet::V4(range) => {
+                let [a, b, c, d] = range.addr().octets();
+                for (byte, end) in [(a, b'.'), (b, b'.'), (c, b'.'), (d, b'/')] {
+                    put_digits(&mut key, byte);
+                    key.push(end);
+                }
+                put_digits(&mut key, range.prefix_len());
+            }
+            IpNet::V6(range) => key.extend(range.to_string().into_bytes()),
+        }
+        key
+    }
+
+    /// Returns how a key begins, with room for so many bytes more.
+    fn key(&self, kind: &[u8], more: usize) -> Vec<u8> {
+        let mut key = Vec::with_capacity(self.prefix.len() + kind.len() + more);
+        key.extend_from_slice(self.prefix.as_bytes());
+        key.extend_from_slice(kind);
+        key
     }
 
     /// Returns what the keys of ranges match.
@@ -63,17 +90,25 @@ impl Keys {
 
     pub(super) fn owner(&self, nas: &str, id: &SessionId) -> Vec<u8> {
         // The length keeps a name with a colon apart from an id with one.
-        let mut key = format!("{}s:{}:{nas}:", self.prefix, nas.len()).into_bytes();
-        key.extend(id.bytes());
+        let mut key = self.key(b"s:", 5 + nas.len() + id.bytes().len());
+        match u8::try_from(nas.len()) {
+            Ok(len) => put_digits(&mut key, len),
+            Err(_) => key.extend(nas.len().to_string().into_bytes()),
+        }
+        for part in [b":", nas.as_bytes(), b":", id.bytes()] {
+            key.extend_from_slice(part);
+        }
         key
     }
 
     pub(super) fn nas(&self, nas: &str) -> Vec<u8> {
-        format!("{}n:{nas}", self.prefix).into_bytes()
+        let mut key = self.key(b"n:", nas.len());
+        key.extend_from_slice(nas.as_bytes());
+        key
     }
 
     pub(super) fn lengths(&self) -> Vec<u8> {
-        format!("{}l", self.prefix).into_bytes()
+        self.key(b"l", 0)
     }
 
     /// Returns what a key is about.
@@ -102,6 +137,17 @@ pub(super) enum About<'a> {
     /// A session by its NAS and id, for which this number stands.
     Owner(u32),
     Lengths,
+}
+
+/// Writes a number in decimal digits.
+fn put_digits(text: &mut Vec<u8>, number: u8) {
+    if number >= 100 {
+        text.push(b'0' + number / 100);
+    }
+    if number >= 10 {
+        text.push(b'0' + number / 10 % 10);
+    }
+    text.push(b'0' + number % 10);
 }
 
 fn owner_in(key: &[u8]) -> Option<u32> {
@@ -134,10 +180,11 @@ impl Kept {
             Self::Open(_, over_s) => (OPEN, over_s),
             Self::Ended(over_s) => (ENDED, over_s),
         };
-        let mut bytes = vec![kind];
+        let mut bytes = Vec::with_capacity(VALUE_LEN);
+        bytes.push(kind);
         bytes.extend(over_s.to_le_bytes());
         if let Self::Open(record, _) = self {
-            bytes.extend(record.to_bytes());
+            record.put_bytes(&mut bytes);
         }
         bytes
     }
@@ -160,6 +207,12 @@ mod tests {
             let keys = Keys::new(realm);
             let range = "2001:db8::/64".parse().unwrap();
             assert_eq!(keys.read(&keys.range(&range)), Some(About::Range(range)));
+            for text in ["0.0.0.0/0", "10.9.99.100/32", "255.200.10.0/24"] {
+                let range = text.parse().unwrap();
+                let key = format!("{}r:{text}", keys.prefix);
+                assert_eq!(keys.range(&range), key.as_bytes());
+                assert_eq!(keys.read(key.as_bytes()), Some(About::Range(range)));
+            }
             assert_eq!(keys.read(&keys.nas("a:b")), Some(About::Nas("a:b")));
             assert_eq!(keys.read(&keys.lengths()), Some(About::Lengths));
             let id = SessionId::new(b"r:10.0.0.1/32").unwrap();

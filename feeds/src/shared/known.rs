@@ -104,6 +104,10 @@ impl Known {
         let mut entries: Vec<Entry> = Vec::with_capacity(BUCKET_MAX + 1);
         entries.extend(old.iter().filter(|it| it.range != *range).cloned());
         change(bucket, &mut entries);
+        let is_put = entries.last().is_some_and(|it| it.range == *range);
+        if !is_put && entries.len() == old.len() {
+            return;
+        }
         if entries.len() > BUCKET_MAX {
             entries.remove(0);
         }

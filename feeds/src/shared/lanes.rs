@@ -181,7 +181,7 @@ impl Lanes {
 
     /// Tries once more what the policy server selected while the store was away.
     fn add_owed(&mut self) {
-        if self.shared.link.open().is_none() {
+        if !self.shared.link.is_open() {
             return;
         }
         let owed: Vec<Change> = self.shared.owed.take();
@@ -242,7 +242,7 @@ impl Lanes {
             self.finish(job, unavailable);
             return None;
         }
-        if self.shared.link.open().is_none() {
+        if !self.shared.link.is_open() {
             self.finish(job, unavailable);
             return None;
         }

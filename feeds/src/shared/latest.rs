@@ -9,7 +9,10 @@ use super::script::Value;
 
 /// By the key of a session's NAS and id. The newest takes the place of another.
 #[derive(Debug)]
-pub(super) struct Latest(Mutex<Box<[Option<(u64, Value)>]>>);
+pub(super) struct Latest(Mutex<Box<[Place]>>);
+
+/// The hash of a key, and its value.
+type Place = Option<(u64, Value)>;
 
 impl Latest {
     pub(super) fn new(entries_max: usize) -> Self {
@@ -37,15 +40,12 @@ impl Latest {
         }
     }
 
-    fn places(&self) -> MutexGuard<'_, Box<[Option<(u64, Value)>]>> {
+    fn places(&self) -> MutexGuard<'_, Box<[Place]>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn place<'a>(
-    places: &'a mut [Option<(u64, Value)>],
-    key: &[u8],
-) -> Option<(u64, &'a mut Option<(u64, Value)>)> {
+fn place<'a>(places: &'a mut [Place], key: &[u8]) -> Option<(u64, &'a mut Place)> {
     let hash = xxh3_64(key);
     let count = u128::try_from(places.len()).ok()?;
     let place = usize::try_from((u128::from(hash) * count) >> u64::BITS).ok()?;

@@ -84,6 +84,10 @@ impl Link {
         self.open.load_full()
     }
 
+    pub(super) fn is_open(&self) -> bool {
+        self.open.load().is_some()
+    }
+
     fn look_after(&self) {
         self.trouble.notify_one();
     }

@@ -5,7 +5,6 @@
 //! once.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -116,13 +115,16 @@ pub(super) struct Batch {
     keys: Vec<Vec<u8>>,
     taken: HashSet<u64>,
     order: Vec<u8>,
-    shapes: Vec<String>,
+    shapes: Vec<Shape>,
     common: Vec<Value>,
     /// Where the times are that values are kept, in seconds.
-    lifetimes: Vec<(u32, usize)>,
+    lifetimes: Vec<(u32, isize)>,
     values: Vec<Value>,
     changes: Vec<Part>,
 }
+
+/// The numbers of a shape.
+type Shape = Vec<isize>;
 
 /// Where the keys of a change are.
 #[derive(Debug)]
@@ -164,63 +166,59 @@ impl Batch {
             return Err(request);
         }
         self.taken.extend(hashes);
-        let guards = request.guards.into_iter();
-        let guards: Vec<(usize, usize)> = guards
-            .map(|(key, value)| (place(&mut self.shared, key), self.expected(value)))
-            .collect();
-        let mut shape = guards.len().to_string();
-        for (key, value) in &guards {
-            // A string takes it all.
-            let _ = write!(shape, " {key} {value}");
+        let mut shape = Shape::with_capacity(3 + 3 * request.cells.len());
+        shape.push(number(request.guards.len()));
+        let mut guards = Vec::with_capacity(request.guards.len());
+        for (key, value) in request.guards {
+            let key = place(&mut self.shared, key);
+            let value = value.map_or(0, |it| place(&mut self.common, it));
+            shape.extend([number(key), number(value)]);
+            guards.push(key);
         }
         let (first_key, first_value) = (self.keys.len(), self.values.len());
         for Cell { key, expected, new } in request.cells {
             self.keys.push(key);
-            let _ = match expected {
-                Expected::Any => write!(shape, " -1"),
-                Expected::Is(None) => write!(shape, " 0"),
-                Expected::Is(Some(value)) => write!(shape, " {}", self.own(first_value, value)),
-            };
-            let _ = match new {
-                New::Same => write!(shape, " 0 0"),
-                New::Nothing => write!(shape, " -1 0"),
-                New::Is(value, None) => write!(shape, " {} 0", self.own(first_value, value)),
-                New::Is(value, Some(seconds)) => {
-                    let (value, seconds) = (self.own(first_value, value), self.lifetime(seconds));
-                    write!(shape, " {value} {seconds}")
-                }
-            };
+            shape.push(match expected {
+                Expected::Any => -1,
+                Expected::Is(None) => 0,
+                Expected::Is(Some(value)) => self.own(first_value, value),
+            });
+            shape.extend(match new {
+                New::Same => [0, 0],
+                New::Nothing => [-1, 0],
+                New::Is(value, seconds) => [
+                    self.own(first_value, value),
+                    seconds.map_or(0, |it| self.lifetime(it)),
+                ],
+            });
         }
         let shape = place(&mut self.shapes, shape);
         self.order.push(u8::try_from(shape).unwrap_or_default());
         self.changes.push(Part {
-            guards: guards.into_iter().map(|(key, _)| key).collect(),
+            guards,
             keys: first_key..self.keys.len(),
         });
         Ok(())
     }
 
-    /// Returns the place of a value that changes have in common; 0: it is none.
-    fn expected(&mut self, value: Option<Value>) -> usize {
-        value.map_or(0, |value| place(&mut self.common, value))
-    }
-
     /// Returns the place of a value among those of a change.
-    fn own(&mut self, first: usize, value: Value) -> usize {
+    fn own(&mut self, first: usize, value: Value) -> isize {
         let mut own = self.values.iter().skip(first);
-        if let Some(place) = own.position(|it| *it == value) {
-            return place + 1;
-        }
-        self.values.push(value);
-        self.values.len() - first
+        let place = own.position(|it| *it == value);
+        let place = place.unwrap_or_else(|| {
+            self.values.push(value);
+            self.values.len() - first - 1
+        });
+        number(place + 1)
     }
 
     /// Returns the place of a time that values are kept.
-    fn lifetime(&mut self, seconds: u32) -> usize {
+    fn lifetime(&mut self, seconds: u32) -> isize {
         if let Some((_, place)) = self.lifetimes.iter().find(|it| it.0 == seconds) {
             return *place;
         }
-        let place = place(&mut self.common, seconds.to_string().into_bytes().into());
+        let text = seconds.to_string().into_bytes();
+        let place = number(place(&mut self.common, text.into()));
         self.lifetimes.push((seconds, place));
         place
     }
@@ -244,7 +242,8 @@ impl Batch {
         command.arg(self.shapes.len()).arg(self.common.len());
         command.arg(self.shared.len());
         for shape in &self.shapes {
-            command.arg(shape.as_str());
+            let numbers: Vec<String> = shape.iter().map(ToString::to_string).collect();
+            command.arg(numbers.join(" "));
         }
         for value in values {
             command.arg(&**value);
@@ -270,14 +269,21 @@ impl Batch {
             let part = self.changes.get(change)?;
             let guards = part.guards.iter().map(|it| self.shared.get(it - 1));
             let keys = guards.flatten().chain(self.keys.get(part.keys.clone())?);
-            let values = one.map(|value| match value {
-                Answer::BulkString(bytes) => Some(Value::from(bytes)),
-                _ => None,
+            let values = one.map(|value| {
+                let Answer::BulkString(bytes) = value else {
+                    return None;
+                };
+                Some(Value::from(bytes))
             });
             *told.get_mut(change)? = Told::Differs(keys.cloned().zip(values).collect());
         }
         Some(told)
     }
+}
+
+/// Returns a count or place as a number of a shape.
+fn number(count: usize) -> isize {
+    isize::try_from(count).unwrap_or_default()
 }
 
 /// Returns the place of a thing among others, from 1 on, where it is put if it is not there.

@@ -231,7 +231,7 @@ fn put_count(bytes: &mut Vec<u8>, count: usize) {
 fn put(bytes: &mut Vec<u8>, part: &[u8]) {
     let len = u16::try_from(part.len()).unwrap_or_default();
     bytes.extend(len.to_le_bytes());
-    bytes.extend(part.iter().take(usize::from(len)));
+    bytes.extend_from_slice(part.get(..usize::from(len)).unwrap_or_default());
 }
 
 pub(super) fn put_record(bytes: &mut Vec<u8>, record: &Record) {

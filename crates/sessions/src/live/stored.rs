@@ -22,10 +22,16 @@ impl Record {
     /// Returns the session as bytes.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![VERSION];
-        bytes.extend(self.serial.to_le_bytes());
-        put_record(&mut bytes, self);
+        let mut bytes = Vec::new();
+        self.put_bytes(&mut bytes);
         bytes
+    }
+
+    /// Adds the session as bytes.
+    pub fn put_bytes(&self, bytes: &mut Vec<u8>) {
+        bytes.push(VERSION);
+        bytes.extend(self.serial.to_le_bytes());
+        put_record(bytes, self);
     }
 
     /// Reads what [`to_bytes`](Self::to_bytes) wrote; none if it is something else.
