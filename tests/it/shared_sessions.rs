@@ -27,6 +27,10 @@ profiles:
 const STOP: &str = "Acct-Status-Type = Stop\nAcct-Session-Id = \"0A01\"\n\
     NAS-IP-Address = 192.0.2.1\nFramed-IP-Address = 127.0.0.2\n";
 
+/// Nothing that is acknowledged is lost with the process: otherwise Redis answers before it has written
+/// as long as its disk is busy.
+const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
+
 /// What the admin API asks for.
 const TOKEN: &str = "changing-changing-changing-changing";
 
@@ -157,7 +161,7 @@ fn known_sessions_outlive_redis_and_others_take_the_action() {
     if is_missing() {
         return;
     }
-    let mut redis = Redis::start(&["--appendonly", "yes"]);
+    let mut redis = Redis::start(&DURABLE);
     let mut world = World::start(&redis, ", unavailable: {profile: away}");
     world.wait_until(1);
     world.report(0, START);

@@ -25,7 +25,7 @@ fn without_redis_every_request_is_503_and_with_it_answered_again() {
     if is_missing() {
         return;
     }
-    let mut redis = Redis::start(&["--appendonly", "yes"]);
+    let mut redis = Redis::start(&DURABLE);
     let mut world = World::start(&redis, "");
     world.wait_until(1);
     let put = ask(&mut world.gateways[0], "PUT", "/sessions/127.0.0.2");
