@@ -178,9 +178,8 @@ impl LiveSessions {
     /// addresses are IPv4.
     #[must_use]
     pub fn lookup(&self, client: IpAddr) -> Option<Session> {
-        let open = |facts: Facts| self.common.is_open(&facts).then_some(facts);
-        let facts = self.shards.lookup(client, open)?;
-        Some(self.common.session(&facts))
+        let open = |facts: Facts| self.common.open_session(&facts);
+        self.shards.lookup(client, open)
     }
 
     /// Returns what is kept of the session that [`lookup`](Self::lookup) finds. It takes turns

@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use super::numbered::Numbered;
 use super::record::Nas;
-use super::writer::{NAMES_MAX, NAS_MAX};
 use crate::{Digits, Name, Origin, Session};
 
 /// Words of the facts of a session.
 pub(super) const FACT_WORDS: usize = 4;
+
+/// The facts of a session as a line has them; the byte that is not used may have anything. Who looks
+/// a session up hands them on like this: a copy of [`Facts`] would be read, whole, from where its
+/// parts were just written, and a processor waits for that.
+pub(super) type FactWords = [u64; FACT_WORDS];
 
 /// Where the number of the profile begins.
 const PROFILE_SHIFT: u32 = 16;
@@ -44,7 +48,7 @@ pub(super) struct Common {
 }
 
 impl Facts {
-    pub(super) fn words(&self) -> [u64; FACT_WORDS] {
+    pub(super) fn words(&self) -> FactWords {
         [
             self.msisdn.map_or(0, Digits::bits),
             self.imsi.map_or(0, Digits::bits),
@@ -56,7 +60,8 @@ impl Facts {
         ]
     }
 
-    pub(super) fn of_words([msisdn, imsi, common, state]: [u64; FACT_WORDS]) -> Self {
+    #[inline]
+    pub(super) fn of_words([msisdn, imsi, common, state]: FactWords) -> Self {
         let [a0, a1, p0, p1, n0, n1, origin, _] = common.to_le_bytes();
         let [c0, c1, c2, c3, place @ ..] = state.to_le_bytes();
         Self {
@@ -75,11 +80,18 @@ impl Facts {
 impl Common {
     pub(super) fn new() -> Self {
         Self {
-            names: Numbered::new(NAMES_MAX + 1),
-            nas: Numbered::new(NAS_MAX),
+            names: Numbered::new(),
+            nas: Numbered::new(),
         }
     }
 
+    /// Returns the session with these facts, if it is open.
+    #[inline]
+    pub(super) fn open_session(&self, facts: &Facts) -> Option<Session> {
+        self.is_open(facts).then(|| self.session(facts))
+    }
+
+    #[inline]
     pub(super) fn session(&self, facts: &Facts) -> Session {
         Session {
             changed_s: facts.changed_s,
@@ -92,6 +104,7 @@ impl Common {
     }
 
     /// Returns whether the NAS of a session was not switched since it was reported.
+    #[inline]
     pub(super) fn is_open(&self, facts: &Facts) -> bool {
         let nas = self.nas.get(facts.nas);
         nas.is_some_and(|nas| facts.changed_s >= nas.cleared_s())

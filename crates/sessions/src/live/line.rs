@@ -48,11 +48,13 @@ impl Line {
         }
     }
 
+    #[inline]
     pub(super) fn kind(&self) -> u64 {
         self.kind.load(Ordering::Acquire)
     }
 
     /// Copies what is here; nothing if a writer took a step meanwhile.
+    #[inline]
     pub(super) fn read(&self) -> Option<Sight> {
         let changes = self.changes.load(Ordering::Acquire);
         let sight = Sight {
@@ -64,6 +66,7 @@ impl Line {
     }
 
     /// Returns whether all that was read up to now was read before the next step of a writer here.
+    #[inline]
     pub(super) fn is_still(&self, sight: &Sight) -> bool {
         fence(Ordering::Acquire);
         self.changes.load(Ordering::Relaxed) == sight.changes
@@ -91,6 +94,7 @@ impl Line {
 
 impl Sight {
     /// Returns whether no writer was in the middle of it.
+    #[inline]
     pub(super) fn is_whole(&self) -> bool {
         self.changes.is_multiple_of(2)
     }

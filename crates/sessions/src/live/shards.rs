@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::facts::Facts;
+use super::facts::{FactWords, Facts};
 use super::line::Line;
 use super::slots::{Entry, Key, Seen, Slots, TAG_BITS};
 
@@ -63,47 +63,44 @@ impl Shards {
 
     /// Returns what is made of the session of the longest range that holds `client` and of whose
     /// session something is made.
-    pub(super) fn lookup<T>(
-        &self,
-        client: IpAddr,
-        make: impl FnMut(Facts) -> Option<T>,
-    ) -> Option<T> {
-        match client.to_canonical() {
-            IpAddr::V4(client) => {
-                let key =
-                    |length| Key::ipv4(Ipv4Net::new_assert(masked_ipv4(client, length), length));
-                let mut found = self.ipv4.all().filter_map(|length| self.find(key(length)));
-                found.find_map(make)
-            }
-            IpAddr::V6(client) => {
-                let key =
-                    |length| Key::ipv6(Ipv6Net::new_assert(masked_ipv6(client, length), length));
-                let mut found = self.ipv6.all().filter_map(|length| self.find(key(length)));
-                found.find_map(make)
+    #[inline]
+    pub(super) fn lookup<T>(&self, client: IpAddr, make: impl Fn(Facts) -> Option<T>) -> Option<T> {
+        let client = client.to_canonical();
+        let lengths = match client {
+            IpAddr::V4(_) => &self.ipv4,
+            IpAddr::V6(_) => &self.ipv6,
+        };
+        // A loop, since what iterators hand on is copied.
+        for length in lengths.all() {
+            if let Some(words) = self.find(key(client, length))
+                && let Some(made) = make(Facts::of_words(words))
+            {
+                return Some(made);
             }
         }
+        None
     }
 
     /// Returns the session of exactly this range, whether or not it is open.
     pub(super) fn get(&self, range: &IpNet) -> Option<Facts> {
-        self.find(Key::of(range))
+        self.find(Key::of(range)).map(Facts::of_words)
     }
 
     /// Does not wait for a writer: it looks again only after one has finished a step.
-    fn find(&self, key: Key) -> Option<Facts> {
-        loop {
+    #[inline]
+    fn find(&self, key: Key) -> Option<FactWords> {
+        'again: loop {
             let moves = self.moves.load(Ordering::Acquire);
-            let mut seen = Seen::Nothing;
-            for row in self.rows.iter().map_while(OnceLock::get) {
-                seen = row.find(key, &self.draft);
-                if seen != Seen::Nothing {
-                    break;
+            let rows = self.rows.iter().map_while(OnceLock::get);
+            for row in rows {
+                match row.find(key, &self.draft) {
+                    Seen::Session(facts) => return Some(facts),
+                    Seen::Changed => continue 'again,
+                    Seen::Nothing => {}
                 }
             }
-            match seen {
-                Seen::Session(facts) => return Some(facts),
-                Seen::Nothing if self.moves.load(Ordering::Acquire) == moves => return None,
-                Seen::Nothing | Seen::Changed => {}
+            if self.moves.load(Ordering::Acquire) == moves {
+                return None;
             }
         }
     }
@@ -176,6 +173,7 @@ impl Shards {
 }
 
 impl Lengths {
+    #[inline]
     fn all(&self) -> impl Iterator<Item = u8> {
         let lengths = self.0.load(Ordering::Acquire).to_le_bytes();
         lengths.into_iter().take_while(|it| *it != NO_LENGTH)
@@ -203,6 +201,16 @@ impl Default for Lengths {
     }
 }
 
+/// Returns what the range of this length that holds `client` is found by.
+#[inline]
+fn key(client: IpAddr, length: u8) -> Key {
+    match client {
+        IpAddr::V4(client) => Key::ipv4(Ipv4Net::new_assert(masked_ipv4(client, length), length)),
+        IpAddr::V6(client) => Key::ipv6(Ipv6Net::new_assert(masked_ipv6(client, length), length)),
+    }
+}
+
+#[inline]
 fn masked_ipv4(address: Ipv4Addr, length: u8) -> Ipv4Addr {
     let mask = u32::MAX.checked_shl(32 - u32::from(length));
     Ipv4Addr::from_bits(address.to_bits() & mask.unwrap_or_default())
@@ -279,7 +287,7 @@ mod tests {
                     for (nth, key) in keys.iter().enumerate() {
                         let before = turn.load(Ordering::Acquire);
                         let found = shards.find(*key);
-                        let is_own = found.map(|it| it == sessions[nth]);
+                        let is_own = found.map(|it| Facts::of_words(it) == sessions[nth]);
                         assert_ne!(is_own, Some(false), "the session of another");
                         if before % keys.len() != nth && before == turn.load(Ordering::Acquire) {
                             assert_eq!(is_own, Some(true), "key {nth} in turn {before}");

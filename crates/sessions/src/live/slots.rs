@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::facts::{FREE_SHIFT, Facts};
-use super::line::{CHANGING, EMPTY, Line, Words};
+use super::facts::{FREE_SHIFT, FactWords, Facts};
+use super::line::{CHANGING, EMPTY, Line, PREFIX_WORDS, Sight, Words};
 
 /// Bits of a tag.
 pub(super) const TAG_BITS: u32 = 39;
@@ -23,8 +23,9 @@ const IPV4_BITS: u32 = 38;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Key {
     tag: u64,
-    /// An IPv4 prefix has a tag of its own, an IPv6 prefix may share one.
-    beyond: Option<Ipv6Net>,
+    /// An IPv6 prefix may share its tag. An IPv4 prefix has one of its own, and nothing here.
+    prefix: [u64; PREFIX_WORDS],
+    length: u64,
 }
 
 #[derive(Debug)]
@@ -37,7 +38,7 @@ pub(super) struct Slots {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Seen {
     Nothing,
-    Session(Facts),
+    Session(FactWords),
     /// A writer was faster: what is here is something else now.
     Changed,
 }
@@ -58,23 +59,26 @@ impl Key {
     }
 
     /// Bits and length fit into a tag, so that the tag says all.
+    #[inline]
     pub(super) fn ipv4(range: Ipv4Net) -> Self {
         let length = u64::from(range.prefix_len());
         let bits = length << u32::BITS | u64::from(range.addr().to_bits());
         Self {
             tag: mixed(bits) << 1,
-            beyond: None,
+            prefix: [0; PREFIX_WORDS],
+            length: 0,
         }
     }
 
     pub(super) fn ipv6(range: Ipv6Net) -> Self {
-        let (low, high) = halves(range.addr().to_bits());
+        let [low, high] = halves(range.addr().to_bits());
         let first = multiply(low ^ 0x9E37_79B9_7F4A_7C15, high ^ 0xD1B5_4A32_D192_ED03);
-        let length = u64::from(range.prefix_len());
+        let length = range.prefix_len().into();
         let hash = multiply(first ^ length, 0xA24B_AED4_963E_E407);
         Self {
             tag: hash >> (u64::BITS - IPV4_BITS) << 1 | 1,
-            beyond: Some(range),
+            prefix: [low, high],
+            length,
         }
     }
 
@@ -89,24 +93,46 @@ impl Key {
 
     fn words(self, facts: &Facts) -> Words {
         let [msisdn, imsi, common, state] = facts.words();
-        let (low, high) = self.prefix();
-        let common = common | self.length() << FREE_SHIFT;
+        let [low, high] = self.prefix;
+        let common = common | self.length << FREE_SHIFT;
         [low, high, msisdn, imsi, common, state]
     }
 
+    #[inline]
     fn fits(self, words: &Words) -> bool {
         let [low, high, _, _, common, _] = *words;
-        self.beyond.is_none()
-            || (low, high) == self.prefix() && common >> FREE_SHIFT == self.length()
+        [low, high] == self.prefix && common >> FREE_SHIFT == self.length
     }
 
-    fn prefix(self) -> (u64, u64) {
-        self.beyond
-            .map_or((0, 0), |range| halves(range.addr().to_bits()))
+    /// Returns what a reader sees in a line; nothing if the key may be further on.
+    #[inline]
+    fn seen_in(self, line: &Line, draft: &Line) -> Option<Seen> {
+        match line.kind() {
+            EMPTY => return Some(Seen::Nothing),
+            other if other != self.kind() => return None,
+            _ => {}
+        }
+        match line.read() {
+            Some(sight) if sight.kind == self.kind() => {
+                self.fits(&sight.words).then(|| match sight.is_whole() {
+                    true => Seen::Session(facts(&sight.words)),
+                    false => self.seen_beside(line, &sight, draft),
+                })
+            }
+            Some(_) | None => Some(Seen::Changed),
+        }
     }
 
-    fn length(self) -> u64 {
-        self.beyond.map_or(0, |range| range.prefix_len().into())
+    /// Returns what a writer is in the middle of putting into a line.
+    #[cold]
+    fn seen_beside(self, line: &Line, sight: &Sight, draft: &Line) -> Seen {
+        let drafted = draft.read().filter(|drafted| {
+            drafted.is_whole()
+                && drafted.kind == self.kind()
+                && self.fits(&drafted.words)
+                && line.is_still(sight)
+        });
+        drafted.map_or(Seen::Changed, |it| Seen::Session(facts(&it.words)))
     }
 }
 
@@ -121,30 +147,15 @@ impl Slots {
     /// Returns what is there for a key. A writer may have moved it to where it was not yet looked
     /// for, or away from where it will be: who moves says so elsewhere. What a writer is in the
     /// middle of is read in `draft`.
+    #[inline]
     pub(super) fn find(&self, key: Key, draft: &Line) -> Seen {
-        for line in self.from(self.home(key.tag)) {
-            match line.kind() {
-                EMPTY => return Seen::Nothing,
-                other if other != key.kind() => {}
-                _ => match line.read() {
-                    Some(sight) if sight.kind == key.kind() => {
-                        if !key.fits(&sight.words) {
-                            continue;
-                        }
-                        if sight.is_whole() {
-                            return Seen::Session(facts(&sight.words));
-                        }
-                        let drafted = draft.read().filter(|drafted| {
-                            drafted.is_whole()
-                                && drafted.kind == key.kind()
-                                && key.fits(&drafted.words)
-                                && line.is_still(&sight)
-                        });
-                        return drafted.map_or(Seen::Changed, |it| Seen::Session(facts(&it.words)));
-                    }
-                    Some(_) | None => return Seen::Changed,
-                },
+        let mut place = self.home(key.tag);
+        for _ in 0..self.slots.len() {
+            let line = self.slots.get(place);
+            if let Some(seen) = line.and_then(|line| key.seen_in(line, draft)) {
+                return seen;
             }
+            place = self.after(place);
         }
         Seen::Nothing
     }
@@ -222,7 +233,7 @@ impl Slots {
                 kind if (first..=last).contains(&(kind - FIRST)) => {
                     into.extend(slot.read().map(|sight| Entry {
                         tag: kind - FIRST,
-                        facts: facts(&sight.words),
+                        facts: Facts::of_words(facts(&sight.words)),
                     }));
                 }
                 _ => {}
@@ -249,12 +260,14 @@ impl Slots {
     }
 
     /// Returns all slots, from a place on.
+    #[inline]
     fn from(&self, place: usize) -> impl Iterator<Item = &Line> {
         let (before, after) = self.slots.split_at_checked(place).unwrap_or_default();
         after.iter().chain(before)
     }
 
     /// Returns the place of a tag; a higher tag has a higher one or the same.
+    #[inline]
     fn home(&self, tag: u64) -> usize {
         let count = u128::try_from(self.slots.len()).unwrap_or_default();
         usize::try_from((u128::from(tag) * count) >> TAG_BITS).unwrap_or_default()
@@ -272,13 +285,14 @@ impl Slots {
     }
 }
 
-fn facts(words: &Words) -> Facts {
-    let [_, _, msisdn, imsi, common, state] = *words;
-    Facts::of_words([msisdn, imsi, common, state])
+#[inline]
+fn facts([_, _, facts @ ..]: &Words) -> FactWords {
+    *facts
 }
 
 /// Spreads [`IPV4_BITS`] bits evenly, neighbours too, and no two to the same. Networks assign
 /// them, so nobody picks them to come close to each other.
+#[inline]
 fn mixed(bits: u64) -> u64 {
     let mask = (1 << IPV4_BITS) - 1;
     let first = bits.wrapping_mul(0x9E37_79B9_7F4A_7C15) & mask;
@@ -287,14 +301,14 @@ fn mixed(bits: u64) -> u64 {
 }
 
 fn multiply(left: u64, right: u64) -> u64 {
-    let (low, high) = halves(u128::from(left) * u128::from(right));
+    let [low, high] = halves(u128::from(left) * u128::from(right));
     low ^ high
 }
 
-fn halves(bits: u128) -> (u64, u64) {
+fn halves(bits: u128) -> [u64; 2] {
     let [a, b, c, d, e, f, g, h, high @ ..] = bits.to_le_bytes();
     let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-    (low, u64::from_le_bytes(high))
+    [low, u64::from_le_bytes(high)]
 }
 
 #[cfg(test)]
