@@ -242,7 +242,7 @@ async fn questions_end_within_the_limit_when_the_store_says_nothing() {
     let socket = redis.socket();
     let asleep = std::thread::spawn(move || {
         let mut stream = std::os::unix::net::UnixStream::connect(socket).unwrap();
-        std::io::Write::write_all(&mut stream, b"CLIENT PAUSE 4000 ALL\r\n").unwrap();
+        std::io::Write::write_all(&mut stream, b"CLIENT PAUSE 8000 ALL\r\n").unwrap();
         std::io::Read::read(&mut stream, &mut [0; 64]).unwrap()
     });
     let slow = async {
@@ -250,7 +250,7 @@ async fn questions_end_within_the_limit_when_the_store_says_nothing() {
             let began = Instant::now();
             let unknown = a.store.lookup("10.0.0.9".parse().unwrap()).answer().await;
             let took = began.elapsed();
-            assert!(took < Duration::from_secs(2), "half of the pause: {took:?}");
+            assert!(took < Duration::from_secs(4), "half of the pause: {took:?}");
             if unknown.is_err() {
                 return;
             }
@@ -263,6 +263,8 @@ async fn questions_end_within_the_limit_when_the_store_says_nothing() {
     // The best of a few, as the machine has other work too.
     let mut best = Duration::MAX;
     for _ in 0..5 {
+        // An answer that nobody waited for may have come before it fell asleep.
+        a.store.shared.known.forget(&net("10.0.0.9/32"));
         let unknown = a.store.lookup("10.0.0.9".parse().unwrap());
         let Lookup::Asking(asking) = unknown else {
             panic!("{unknown:?}");
