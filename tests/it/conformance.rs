@@ -41,8 +41,8 @@ fn conforms(service: Service) {
     }
 }
 
-/// What c-icap 0.5.10 breaks, by the service that gives back what it got.
-const BROKEN_BY_C_ICAP: [&str; 9] = [
+/// What c-icap 0.5.10 breaks, by the service that gives back what it got; and [`HIDDEN_BY_ITS_END`].
+const BROKEN_BY_C_ICAP: [&str; 8] = [
     "an unknown method gets 501",
     "every answer has an ISTag",
     "unknown extensions beside ieof are ignored",
@@ -51,8 +51,11 @@ const BROKEN_BY_C_ICAP: [&str; 9] = [
     "an HTTP trailer is accepted and comes back",
     "unknown chunk extensions are ignored",
     "an answer after which the connection is closed says so",
-    "after a request with Connection: close the connection is closed",
 ];
+
+/// What it breaks unless one of its processes dies meanwhile, by a fault of its own in its memory:
+/// the connections of that one are closed then.
+const HIDDEN_BY_ITS_END: &str = "after a request with Connection: close the connection is closed";
 
 #[test]
 fn the_suite_finds_what_c_icap_breaks() {
@@ -63,12 +66,13 @@ fn the_suite_finds_what_c_icap_breaks() {
     let cases = cases::all();
     let mut running = service.start();
     let outcome = suite::judge_apart(&cases, &running.target(service).unwrap());
-    let broken = outcome.broken(&cases, Level::Must);
+    let mut broken = outcome.broken(&cases, Level::Must);
     if service.version().contains("0.5.10") {
         let failed = outcome.failed(&cases, Level::Must);
         let failed = failed
             .iter()
             .map(|(case, got)| format!("{}: {got}", case.id));
+        broken.retain(|it| *it != HIDDEN_BY_ITS_END);
         assert_eq!(
             broken,
             BROKEN_BY_C_ICAP,
