@@ -89,6 +89,15 @@ impl World {
         })
     }
 
+    /// Waits until a gateway answers a client so.
+    #[track_caller]
+    fn wait_for(&self, gateway: usize, client: &str, expected: &str) {
+        wait_for(
+            &format!("{expected} for {client} at gateway {gateway}"),
+            || (self.ask(gateway, client) == expected).then_some(()),
+        );
+    }
+
     #[track_caller]
     fn report(&self, gateway: usize, lines: &str) {
         let (answered, printed) = radclient(self.radius[gateway], SECRET, lines);
@@ -143,14 +152,10 @@ fn what_is_reported_at_one_gateway_is_in_force_at_the_other() {
     assert_eq!(world.ask(1, "127.0.0.2"), "passed");
     world.report(0, START);
     assert_eq!(world.ask(0, "127.0.0.2"), KIDS, "its own next request");
-    wait_for("the profile at the other", || {
-        (world.ask(1, "127.0.0.2") == KIDS).then_some(())
-    });
+    world.wait_for(1, "127.0.0.2", KIDS);
     world.report(1, STOP);
     assert_eq!(world.ask(1, "127.0.0.2"), "passed");
-    wait_for("the end at the other", || {
-        (world.ask(0, "127.0.0.2") == "passed").then_some(())
-    });
+    world.wait_for(0, "127.0.0.2", "passed");
     for gateway in &mut world.gateways {
         assert_eq!(gateway.program.stop(), 0);
     }
@@ -165,9 +170,7 @@ fn known_sessions_outlive_redis_and_others_take_the_action() {
     let mut world = World::start(&redis, ", unavailable: {profile: away}");
     world.wait_until(1);
     world.report(0, START);
-    wait_for("the profile at the other", || {
-        (world.ask(1, "127.0.0.2") == KIDS).then_some(())
-    });
+    world.wait_for(1, "127.0.0.2", KIDS);
     redis.kill();
     world.wait_until(0);
     assert_eq!(world.ask(1, "127.0.0.2"), KIDS, "known");
@@ -180,9 +183,7 @@ fn known_sessions_outlive_redis_and_others_take_the_action() {
     world.wait_until(1);
     assert_eq!(world.ask(0, "127.0.0.2"), KIDS, "it was acknowledged");
     world.report(0, &other);
-    wait_for("the profile at the other", || {
-        (world.ask(1, "127.0.0.3") == KIDS).then_some(())
-    });
+    world.wait_for(1, "127.0.0.3", KIDS);
 }
 
 #[test]

@@ -42,9 +42,7 @@ fn sessions_are_shared_over_tls_with_who_can_prove_its_name() {
     let mut world = World::start_with(&address.to_string(), TLS, &files);
     world.wait_until(1);
     world.report(0, START);
-    wait_for("the profile at the other", || {
-        (world.ask(1, "127.0.0.2") == KIDS).then_some(())
-    });
+    world.wait_for(1, "127.0.0.2", KIDS);
 }
 
 #[test]
