@@ -11,11 +11,7 @@ use super::*;
 mod agreement;
 mod outages;
 
-#[expect(
-    unreachable_pub,
-    dead_code,
-    reason = "other tests use it too, and more of it"
-)]
+#[expect(unreachable_pub, reason = "other tests use it too")]
 #[path = "../../../tests/src/peers/redis.rs"]
 mod peer;
 

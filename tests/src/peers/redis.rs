@@ -1,7 +1,6 @@
-//! Redis of others: a real one, on a socket in a directory of its own or on a port.
+//! Redis of others: a real one, on a socket in a directory of its own.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -18,33 +17,18 @@ pub struct Redis {
     child: Child,
     dir: TempDir,
     options: Vec<String>,
-    /// Where it listens on TCP, if it does.
-    pub address: Option<SocketAddr>,
 }
 
 impl Redis {
     /// Starts it with nothing kept on disk, and waits until it answers.
     pub fn start(options: &[&str]) -> Self {
-        Self::start_on(None, options)
-    }
-
-    /// Starts it with a port of its own.
-    pub fn start_tcp(options: &[&str]) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = free.local_addr().expect("an address");
-        drop(free);
-        Self::start_on(Some(address), options)
-    }
-
-    fn start_on(address: Option<SocketAddr>, options: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let options: Vec<String> = options.iter().map(ToString::to_string).collect();
-        let child = spawn(&dir, address, &options);
+        let child = spawn(&dir, &options);
         let redis = Self {
             child,
             dir,
             options,
-            address,
         };
         redis.wait();
         redis
@@ -64,7 +48,7 @@ impl Redis {
     /// Starts it again where it was, with what it has on disk, and waits until it answers.
     pub fn start_again(&mut self) {
         let _ = std::fs::remove_file(self.socket());
-        self.child = spawn(&self.dir, self.address, &self.options);
+        self.child = spawn(&self.dir, &self.options);
         self.wait();
     }
 
@@ -119,11 +103,10 @@ impl Drop for Redis {
     }
 }
 
-fn spawn(dir: &TempDir, address: Option<SocketAddr>, options: &[String]) -> Child {
-    let port = address.map_or(0, |it| it.port()).to_string();
+fn spawn(dir: &TempDir, options: &[String]) -> Child {
     let path = |name: &str| dir.path().join(name);
     Command::new("redis-server")
-        .args(["--port", &port, "--bind", "127.0.0.1", "--save", ""])
+        .args(["--port", "0", "--bind", "127.0.0.1", "--save", ""])
         .arg("--unixsocket")
         .arg(path("redis.sock"))
         .arg("--dir")
